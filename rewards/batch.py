@@ -189,7 +189,7 @@ class Credit:
 
 
 def _sized(name: str, value: ArrayLike, size: int, dtype: type) -> NDArray[Any]:
-    array = np.asarray(value, dtype=dtype)
+    array: NDArray[Any] = np.asarray(value, dtype=dtype)
     if array.shape != (size,):
         raise ValueError(f"{name} must have shape ({size},), got {array.shape}")
     return array
