@@ -1,0 +1,5 @@
+"""Web shopping: `turnwise/WebShop-v0`."""
+
+from turnwise.envs.webshop.env import WebShopEnv
+
+__all__ = ["WebShopEnv"]

@@ -1,0 +1,35 @@
+"""RLOO: the outcome against the mean of the other rollouts of the same task."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from turnwise.rewards.batch import Credit, TurnBatch
+from turnwise.rewards.credit._inputs import per_trajectory
+from turnwise.rewards.credit.grpo import trajectory_credit
+from turnwise.rewards.segments import Segments, SingletonRule, normalise
+
+
+def rloo(batch: TurnBatch, *, scores: ArrayLike | None = None, singleton: SingletonRule = "raw") -> Credit:
+    """Leave-one-out advantage `S - mean of the others = n / (n - 1) * (S - mean)`, the same for all turns.
+
+    Args:
+        batch: N trajectories, M turns; rollouts of one task share a group.
+        scores: (N,) score S of each trajectory; default `batch.outcome`.
+        singleton: What the only rollout of a group gets: `raw` its score, `zero` 0, `drop` 0 and out of the loss.
+
+    Returns:
+        Credit with a (M,) advantage in units of the score.
+
+    Source: Back to Basics (arXiv 2402.14740), section 3.3. Provenance: verified.
+
+    >>> batch = TurnBatch.pack(lengths=[1, 1, 1], group=[0, 0, 0], reward=[1, 0, 0.5], outcome=[1, 0, 0.5])
+    >>> rloo(batch).advantage.tolist()
+    [0.75, -0.75, 0.0]
+    """
+    score = batch.outcome if scores is None else per_trajectory(batch, scores, "scores")
+    groups = Segments.of(batch.group)
+    factor = groups.count / np.maximum(groups.count - 1, 1)
+    advantage = factor[groups.code] * normalise(score, groups, scale=False, singleton=singleton)
+    return trajectory_credit(batch, advantage, groups, singleton)

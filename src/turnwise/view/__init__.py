@@ -1,0 +1,13 @@
+"""Trajectories as one self-contained HTML page: every turn, what was seen and done, and what each turn was paid.
+
+>>> from turnwise.rewards import Trajectory, Turn
+>>> page = render([Trajectory([Turn(0, "task", "look[]", "a lamp", channels={"outcome": 1.0})])], title="Lamps")
+>>> page.startswith("<!doctype html>"), "look[]" in page
+(True, True)
+"""
+
+from turnwise.view.charts import line_chart
+from turnwise.view.page import Section, render
+from turnwise.view.summary import Summary, TermSummary, is_success, success_interval, summarize
+
+__all__ = ["Section", "Summary", "TermSummary", "is_success", "line_chart", "render", "success_interval", "summarize"]
