@@ -6,7 +6,7 @@ DEMO := .venv/demo
 TEST := .venv/test
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint benchmarks clean
+.PHONY: demo test lint clean
 
 demo: $(DEMO)/.installed
 	$(DEMO)/bin/python examples/demo.py
@@ -19,11 +19,6 @@ lint: $(TEST)/.installed
 	$(TEST)/bin/ruff format --check .
 	$(TEST)/bin/mypy
 	$(TEST)/bin/lint-imports
-
-benchmarks: $(TEST)/.installed
-	$(TEST)/bin/python benchmarks/webshop.py
-	$(TEST)/bin/python benchmarks/credit.py
-	$(TEST)/bin/python benchmarks/wrappers.py
 
 $(DEMO)/.installed: pyproject.toml setup.py
 	$(call virtual_environment,$(DEMO))

@@ -84,9 +84,7 @@ def main() -> None:
     for size in sizes:  # build and warm the file cache first, so that no timing holds a build
         run(TURNS, size, 0.01)
 
-    print(
-        "| products | turns/s, median of 5 (min to max) | first environment's process, MB | each further environment, MB |"
-    )
+    print("| products | turns/s, median of 5 (min to max) | first environment, MB | each further one, MB |")
     print("|---|---|---|---|")
     for size in sizes:
         rates = json.loads(run(TURNS, size, arguments.seconds))

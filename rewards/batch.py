@@ -100,7 +100,8 @@ class TurnBatch:
     def from_trajectories(cls, trajectories: Sequence[Trajectory]) -> TurnBatch:
         """Lay trajectories end to end. Groups are their `group_id`s (an empty one: the task id).
 
-        A channel that some turn lacks is NaN there, so that a missing value is never read as a zero.
+        A channel that some turn lacks is NaN there, so that a missing value is never read as a zero. A turn without an
+        anchor is a state of its own.
         """
         turns = [turn for trajectory in trajectories for turn in trajectory.turns]
         names = sorted({name for turn in turns for name in turn.channels})
@@ -109,7 +110,7 @@ class TurnBatch:
             group=[t.group_id or t.task_id for t in trajectories],
             reward=np.concatenate([t.rewards for t in trajectories]) if trajectories else [],
             outcome=[t.outcome for t in trajectories],
-            anchor=[turn.anchor for turn in turns],
+            anchor=[turn.anchor or row for row, turn in enumerate(turns)],
             valid=[turn.valid for turn in turns],
             truncated=[t.truncated for t in trajectories],
             channels={name: [turn.channels.get(name, np.nan) for turn in turns] for name in names},

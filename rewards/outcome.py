@@ -102,7 +102,7 @@ def purchase_reward(
     Raises:
         ValueError: More matched than asked for, a negative count, or `type_score` outside [0, 1].
 
-    Source: WebShop (arXiv 2207.01206), section 3. Provenance: read.
+    Source: WebShop (arXiv 2207.01206) and its environment code. Provenance: read.
 
     >>> round(purchase_reward(2, 1, True, num_attributes=3, num_options=2), 4)
     0.6667

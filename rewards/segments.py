@@ -46,11 +46,12 @@ class Segments:
     @cached_property
     def count(self) -> IntArray:
         """(size,) rows in each segment."""
-        return np.bincount(self.code, minlength=self.size)
+        count: IntArray = np.bincount(self.code, minlength=self.size)
+        return count
 
     def sum(self, values: FloatArray) -> FloatArray:
         """(size,) sums of the (n,) values."""
-        return np.bincount(self.code, weights=values, minlength=self.size)
+        return np.bincount(self.code, weights=values, minlength=self.size).astype(np.float64, copy=False)
 
     def mean(self, values: FloatArray) -> FloatArray:
         """(size,) means of the (n,) values; 0 for an empty segment."""

@@ -1,6 +1,6 @@
 """ToolRL's rewards for tool calls: how close the predicted calls are to the gold ones, and whether the layout is right.
 
-Source: ToolRL: Reward is All Tool Learning Needs (arXiv 2504.13958), section 3.3. Provenance: verified by running the
+Source: ToolRL: Reward is All Tool Learning Needs (arXiv 2504.13958). Provenance: verified by running the
 authors' code.
 """
 

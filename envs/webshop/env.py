@@ -33,7 +33,7 @@ class WebShopState:
 
 
 class WebShopEnv(TurnEnv):
-    """Web shopping after Yao et al. (2022, arXiv 2207.01206), with their pages, limits and reward, rebuilt without Java.
+    """Web shopping after Yao et al. (2022, arXiv 2207.01206): their pages, limits and reward, without Java.
 
     An instruction names attributes, options and a price bound. The agent searches, opens items, reads their
     description, features and reviews, chooses options and buys. Buying ends the episode with the published reward
@@ -259,7 +259,8 @@ class WebShopEnv(TurnEnv):
         shown = element if len(element) <= 60 else element[:59] + "…"
         if self.state.page == "search":
             return f"There is nothing called {shown!r} to click on the search page; use search[keywords]."
-        return f"There is nothing called {shown!r} to click on this page. Click one of: {', '.join(self._page().elements)}."
+        elements = ", ".join(self._page().elements)
+        return f"There is nothing called {shown!r} to click on this page. Click one of: {elements}."
 
     def _query_that_finds(self, product: int) -> tuple[str, int]:
         """The first natural query whose first page holds the product, else the best of all; and the product's rank."""

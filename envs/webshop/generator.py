@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from turnwise.envs.webshop import vocabulary as words
 from turnwise.envs.webshop.draws import Draws
-from turnwise.envs.webshop.product import CATEGORY_SEPARATOR, Product, Review
+from turnwise.envs.webshop.product import Product, Review
 
 BLOCK = 20
 GENERATOR_VERSION = 1
@@ -80,7 +80,7 @@ def generate_product(seed: int, index: int) -> Product:
         title=family.title,
         query=family.type.query,
         category=family.type.department,
-        product_category=CATEGORY_SEPARATOR.join(family.type.path),
+        product_category=family.type.path,
         price=price,
         bullet_points=bullets,
         description=description,
@@ -113,12 +113,17 @@ def sibling_price(family: Family, member: int) -> float:
 
 def asin_of(seed: int, index: int) -> str:
     """Ten characters, different for every index of a seed (a one-to-one map of the index, not a hash)."""
-    number = (index * _ASIN_STEP + Draws("asin", seed).below(_ASIN_SPACE)) % _ASIN_SPACE
+    number = (index * _ASIN_STEP + _asin_offset(seed)) % _ASIN_SPACE
     digits = []
     for _ in range(8):
         number, digit = divmod(number, 36)
         digits.append(_BASE36[digit])
     return "B0" + "".join(reversed(digits))
+
+
+@lru_cache(maxsize=16)
+def _asin_offset(seed: int) -> int:
+    return Draws("asin", seed).below(_ASIN_SPACE)
 
 
 def _place(seed: int, index: int) -> tuple[int, int, int]:
@@ -229,22 +234,29 @@ def _title(draw: Draws, name: str, noun: str, common: tuple[Attribute, ...]) -> 
 
 def _capitalised(text: str) -> str:
     small = ("with", "for", "by", "and", "of")
-    return " ".join(word if word in small else word[0].upper() + word[1:] for word in text.split())
+    return " ".join(word if word in small else "-".join(map(_upper_first, word.split("-"))) for word in text.split())
 
 
 def _texts(family: Family, attributes: tuple[Attribute, ...]) -> tuple[tuple[str, ...], str]:
     """Bullet points and description: every attribute is written in one of the two, or in both."""
     bullets: list[str] = []
-    sentences = [family.opening]
+    told: dict[str, list[str]] = {}
     for attribute, slot in zip(attributes, family.slots, strict=False):
         where, which = slot % 5, slot // 5
         if where != 0:
-            bullets.append(_filled(words.BULLETS[attribute.joint], which, attribute.text))
-        if where in (0, 1):
-            sentences.append(_filled(words.DESCRIPTIONS[attribute.joint], which, attribute.text))
-    return (*bullets, *family.fillers), " ".join(sentences)
+            bullets.append(_upper_first(_pick(words.BULLETS[attribute.joint], which).format(attribute=attribute.text)))
+        if where <= 1:
+            told.setdefault(attribute.joint, []).append(attribute.text)
+    sentences = [
+        _pick(words.DESCRIPTIONS[joint], family.slots[0]).format(attributes=(" and " if joint else ", ").join(texts))
+        for joint, texts in told.items()
+    ]
+    return (*bullets, *family.fillers), " ".join((family.opening, *sentences))
 
 
-def _filled(templates: tuple[str, ...], which: int, attribute: str) -> str:
-    text = templates[which % len(templates)].format(attribute=attribute)
+def _pick(templates: tuple[str, ...], which: int) -> str:
+    return templates[which % len(templates)]
+
+
+def _upper_first(text: str) -> str:
     return text[0].upper() + text[1:]

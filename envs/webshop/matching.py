@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from rapidfuzz import fuzz, utils
 
 from turnwise.envs.webshop.product import CATEGORY_SEPARATOR, Goal, Product
+from turnwise.rewards.outcome import purchase_reward
 
 MATCH_THRESHOLD = 85.0
 """A token-set ratio above this (0 to 100) counts as a match, for attributes and options alike."""
@@ -127,7 +128,9 @@ def score_purchase(
         "r_attributes": attributes / num_attributes if num_attributes else 1.0,
         "r_options": chosen / num_options if num_options else 1.0,
         "r_price": float(price_ok),
-        "reward": r_type * (attributes + chosen + price_ok) / (num_attributes + num_options + 1),
+        "reward": purchase_reward(
+            attributes, chosen, price_ok, r_type, num_attributes=num_attributes, num_options=num_options
+        ),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 CATEGORY_SEPARATOR = " › "
@@ -70,7 +70,9 @@ class Product:
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON types, without fields that hold their default."""
-        return {name: value for name, value in asdict(self).items() if value or name in _REQUIRED}
+        record = {name: getattr(self, name) for name in _PRODUCT_FIELDS}
+        record["reviews"] = [asdict(review) for review in self.reviews]
+        return {name: value for name, value in record.items() if value or name in _REQUIRED}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Product:
@@ -86,6 +88,7 @@ class Product:
         return cls(**known)
 
 
+_PRODUCT_FIELDS = tuple(f.name for f in fields(Product))
 _REQUIRED = frozenset({"asin", "title", "query", "category", "product_category", "price"})
 
 
@@ -117,12 +120,15 @@ class Goal:
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON types."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _GOAL_FIELDS}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Goal:
         """Rebuild a goal from `to_json`, also after a trip through JSON text."""
         return cls(**{**record, "attributes": tuple(record["attributes"])})
+
+
+_GOAL_FIELDS = tuple(f.name for f in fields(Goal))
 
 
 def stable_fraction(*key: object) -> float:

@@ -23,13 +23,13 @@ def similar_anchors(texts: Sequence[str], groups: IntArray, threshold: float) ->
         threshold: In (0, 1).
 
     Returns:
-        (M,) cluster codes.
+        (M,) cluster codes: the row of each cluster's first turn.
 
     Raises:
         ValueError: `threshold` lies outside (0, 1), or the lengths of `texts` and `groups` differ.
 
     >>> similar_anchors(["page 1 of 9", "page 2 of 9", "cart"], np.array([0, 0, 0]), 0.9).tolist()
-    [0, 0, 1]
+    [0, 0, 2]
     """
     if not 0.0 < threshold < 1.0:
         raise ValueError(f"similarity must lie in (0, 1), got {threshold!r}")

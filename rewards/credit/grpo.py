@@ -32,7 +32,7 @@ def grpo(
     Returns:
         Credit with a dimensionless (M,) advantage (units of the score without `norm_by_std`).
 
-    Source: DeepSeekMath (arXiv 2402.03300), section 4.1; Understanding R1-Zero-Like Training (arXiv 2503.20783) for
+    Source: DeepSeekMath (arXiv 2402.03300); Understanding R1-Zero-Like Training (arXiv 2503.20783) for
     Dr.GRPO. Provenance: verified.
 
     >>> batch = TurnBatch.pack(lengths=[1, 2], group=[0, 0], reward=[1, 0, 0], outcome=[1, 0])
@@ -46,7 +46,11 @@ def grpo(
 
 
 def trajectory_credit(
-    batch: TurnBatch, advantage: FloatArray, groups: Segments, singleton: SingletonRule, reward: FloatArray | None = None
+    batch: TurnBatch,
+    advantage: FloatArray,
+    groups: Segments,
+    singleton: SingletonRule,
+    reward: FloatArray | None = None,
 ) -> Credit:
     """Spread (N,) advantages over the turns; under `drop`, take groups of one out of the loss."""
     keep = kept_groups(groups, singleton)

@@ -27,7 +27,7 @@ def information_gain(mean_logprobs: ArrayLike, kind: GainKind = "prob_diff") -> 
     Returns:
         (T,) gains. NaN where a probe is NaN.
 
-    Source: IGPO (arXiv 2510.14967), section 3. Provenance: verified.
+    Source: IGPO (arXiv 2510.14967). Provenance: verified.
 
     >>> information_gain(np.log([0.25, 0.75, 0.5])).round(6).tolist()
     [0.5, -0.25]
@@ -75,7 +75,7 @@ def igpo(
     Returns:
         Credit with the raw (M,) turn rewards (gain; outcome at the last turn) and the (M,) advantage.
 
-    Source: Information Gain-based Policy Optimization (arXiv 2510.14967), eqs. 4-8. Provenance: verified (the February
+    Source: Information Gain-based Policy Optimization (arXiv 2510.14967). Provenance: verified (the February
     2026 release; `oct2025` from reading that release). Not copied from it: a normalised reward of exactly 0 does not
     merge its turn with the next.
 

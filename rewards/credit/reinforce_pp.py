@@ -36,7 +36,7 @@ def reinforce_pp(
     Raises:
         ValueError: Fewer than two turns (or tokens) in a batch that is not empty.
 
-    Source: REINFORCE++ (arXiv 2501.03262), section 3. Provenance: verified.
+    Source: REINFORCE++ (arXiv 2501.03262). Provenance: verified.
 
     >>> batch = TurnBatch.pack(lengths=[1, 1], group=[0, 0], reward=[1, 0], outcome=[1, 0])
     >>> reinforce_pp(batch).advantage.round(4).tolist()

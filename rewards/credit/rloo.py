@@ -22,7 +22,7 @@ def rloo(batch: TurnBatch, *, scores: ArrayLike | None = None, singleton: Single
     Returns:
         Credit with a (M,) advantage in units of the score.
 
-    Source: Back to Basics (arXiv 2402.14740), section 3.3. Provenance: verified.
+    Source: Back to Basics (arXiv 2402.14740). Provenance: verified.
 
     >>> batch = TurnBatch.pack(lengths=[1, 1, 1], group=[0, 0, 0], reward=[1, 0, 0.5], outcome=[1, 0, 0.5])
     >>> rloo(batch).advantage.tolist()

@@ -25,7 +25,7 @@ def spa_turn_reward(progress: ArrayLike, grounded: ArrayLike, *, alpha: float = 
     Returns:
         (T,) rewards, in units of the final reward.
 
-    Source: SPA-RL (arXiv 2505.20732), section 3.3. Provenance: read.
+    Source: SPA-RL (arXiv 2505.20732). Provenance: read.
 
     >>> spa_turn_reward([0.1, 0.25], [1, 0]).tolist()
     [0.6, 0.25]
@@ -63,7 +63,7 @@ def spa(
     Returns:
         Credit with the (M,) turn rewards and the (M,) advantage, in units of the outcome.
 
-    Source: SPA-RL (arXiv 2505.20732), section 3. Provenance: read (formula and beta from the authors' repository,
+    Source: SPA-RL (arXiv 2505.20732). Provenance: read (formula and beta from the authors' repository,
     alpha from memory of the paper).
 
     >>> batch = TurnBatch.pack(lengths=[2], group=[0], reward=[0, 1], outcome=[1], valid=[True, False])

@@ -16,7 +16,12 @@ def _python(program: str) -> str:
 
 
 def test_import_turnwise_loads_gymnasium_and_nothing_heavier() -> None:
-    program = "import gymnasium, sys, json; a = set(sys.modules); import turnwise; print(json.dumps(sorted(set(sys.modules) - a)))"
+    program = """
+import gymnasium, json, sys
+before = set(sys.modules)
+import turnwise
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
     added = json.loads(_python(program))
     assert {name for name in added if not name.startswith("turnwise")} <= {"__future__"}
     assert set(added) == {"turnwise", "turnwise._version"}

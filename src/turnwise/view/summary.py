@@ -116,7 +116,7 @@ def success_interval(successes: Sequence[bool], groups: Sequence[str] | None = N
 
     Rollouts of one group start from one state and tend to succeed or fail together, so they say less than as many
     independent ones: the number of rollouts is divided by the design effect, the variance of the rate when whole
-    groups are drawn over its variance when single rollouts are (Kish 1965, §5.4); never below the number of groups.
+    groups are drawn over its variance when single rollouts are (Kish 1965, Survey Sampling); never below the number of groups.
 
     Args:
         successes: (N,) whether each rollout succeeded.
@@ -138,15 +138,14 @@ def success_interval(successes: Sequence[bool], groups: Sequence[str] | None = N
 
 def _design_effect(successes: np.ndarray[tuple[int], np.dtype[np.float64]], groups: Sequence[str] | None) -> float:
     n = len(successes)
-    names = sorted(set(groups)) if groups is not None else []
-    if groups is None or len(names) == n:
+    if groups is None:
         return 1.0
+    names, code = np.unique(np.asarray(groups), return_inverse=True)
     most = n / len(names)
     residual = successes - successes.mean()
     plain = float((residual**2).sum())
     if plain == 0.0 or len(names) == 1:
         return most
-    code = np.array([names.index(group) for group in groups])
     clustered = float((np.bincount(code, residual) ** 2).sum())
     return min(max(clustered / plain, 1.0), most)
 

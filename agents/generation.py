@@ -1,0 +1,156 @@
+"""Sampling from a causal language model: left padding, a key-value cache, a stop rule and a random stream for each row.
+
+Written out rather than left to `model.generate`, because training needs what it does not give: the exact sampled ids
+with their log-probabilities, an end of message that each row decides for itself, and draws that do not depend on
+which rows happen to share a batch.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How tokens are chosen.
+
+    Attributes:
+        max_new_tokens: Longest message.
+        temperature: 0 takes the most likely token.
+        top_p: Only the most likely tokens that together have this probability are drawn from.
+    """
+
+    max_new_tokens: int = 64
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens must be at least 1, got {self.max_new_tokens}")
+        if self.temperature < 0:
+            raise ValueError(f"temperature must be 0 (greedy) or positive, got {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
+
+
+@dataclass
+class Row:
+    """One message being written.
+
+    Attributes:
+        prompt: Token ids given.
+        rng: The row's own random stream.
+        ids: Token ids sampled so far.
+        logprobs: Their log-probabilities under the model at temperature 1, whatever the sampling options.
+    """
+
+    prompt: Sequence[int]
+    rng: np.random.Generator
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+
+@torch.no_grad()
+def generate(
+    model: Any,
+    rows: Sequence[Row],
+    *,
+    options: SamplingOptions,
+    is_complete: Callable[[list[int]], bool],
+    pad_id: int,
+) -> None:
+    """Write one message into each row.
+
+    Args:
+        model: A Hugging Face causal language model.
+        rows: What is to be continued; `ids` and `logprobs` are filled in.
+        options: How tokens are chosen.
+        is_complete: From the ids sampled so far to whether the message is over.
+        pad_id: Any id of the vocabulary; padding is masked.
+    """
+    active = list(rows)
+    inputs, mask = left_pad([row.prompt for row in active], pad_id, model.device)  # (B, L) both
+    past: Any = None
+    for _ in range(options.max_new_tokens):
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -inputs.shape[1] :]
+        output = forward(model, inputs, mask, positions, past_key_values=past, use_cache=True, last=1)
+        past = output.past_key_values
+        tokens = _append_tokens(active, output.logits[:, -1].float(), options)  # (B,)
+        going = [i for i, row in enumerate(active) if not is_complete(row.ids)]
+        if not going:
+            return
+        # Leaving finished rows in place costs less than moving the cache, until they are the larger part.
+        if 2 * len(going) <= len(active) and hasattr(past, "batch_select_indices"):
+            keep = torch.tensor(going, device=mask.device)
+            past.batch_select_indices(keep)
+            active, mask, tokens = [active[i] for i in going], mask[keep], tokens[keep]
+        inputs = tokens[:, None]
+        mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
+
+
+def left_pad(sequences: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(B, L) ids and the (B, L) mask of the ones that are real, aligned at the end."""
+    longest = max(len(s) for s in sequences)
+    ids = torch.tensor([[pad_id] * (longest - len(s)) + list(s) for s in sequences], device=device)
+    mask = torch.tensor([[0] * (longest - len(s)) + [1] * len(s) for s in sequences], device=device)
+    return ids, mask
+
+
+def forward(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, *, last: int = 0, **kwargs: Any) -> Any:
+    """Call a model with explicit positions, and the logits of the `last` positions only where it can do that.
+
+    Without explicit positions a left-padded row of a model with learned positions would start in the wrong place.
+    """
+    accepted = inspect.signature(model.forward).parameters
+    if "position_ids" in accepted:
+        kwargs["position_ids"] = positions
+    if last and "logits_to_keep" in accepted:
+        kwargs["logits_to_keep"] = last
+    return model(input_ids=ids, attention_mask=mask, **kwargs)
+
+
+def sub_batches(lengths: Sequence[int], *, rows: int, tokens: int) -> Iterator[list[int]]:
+    """Indices in batches of similar length, of at most `rows` rows and about `tokens` padded tokens each.
+
+    >>> list(sub_batches([5, 90, 6, 100], rows=8, tokens=100))
+    [[0, 2], [1], [3]]
+    """
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        # Sorted, so that the newest member is the longest and sets the padded width.
+        if batch and (len(batch) == rows or (len(batch) + 1) * lengths[index] > tokens):
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _append_tokens(rows: Sequence[Row], logits: Tensor, options: SamplingOptions) -> Tensor:
+    """Choose one token for each row from (B, V) logits. A row that is already complete is rewound by its caller."""
+    tokens = _choose(logits, [row.rng.random() for row in rows], options)
+    logprobs = torch.log_softmax(logits, dim=-1).gather(1, tokens[:, None])[:, 0]
+    for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
+        row.ids.append(token)
+        row.logprobs.append(logprob)
+    return tokens
+
+
+def _choose(logits: Tensor, uniforms: Sequence[float], options: SamplingOptions) -> Tensor:
+    """(B,) tokens: the most likely ones, or drawn by inverting the cumulative distribution at `uniforms`."""
+    if options.temperature == 0:
+        return logits.argmax(dim=-1)
+    probabilities, order = torch.softmax(logits.double() / options.temperature, dim=-1).sort(dim=-1, descending=True)
+    before = probabilities.cumsum(dim=-1) - probabilities
+    probabilities = probabilities.masked_fill(before >= options.top_p, 0.0)  # the first token always stays
+    cumulative = probabilities.cumsum(dim=-1)
+    points = torch.tensor(uniforms, dtype=cumulative.dtype, device=logits.device)[:, None] * cumulative[:, -1:]
+    ranks = torch.searchsorted(cumulative, points, right=True).clamp(max=logits.shape[-1] - 1)
+    return order.gather(1, ranks)[:, 0]

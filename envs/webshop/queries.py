@@ -1,0 +1,51 @@
+"""Search queries made of an instruction's own words: what an agent can type without knowing the product."""
+
+from __future__ import annotations
+
+import re
+
+# "with a price lower than 40.00 dollars", "and price lower than 40.00 dollars", "that costs no more than $40", …
+_PRICE = re.compile(
+    r"[,;.]?\s*\b(?:and|with|for|that|which|at)?\s*(?:is|are|has)?\s*(?:a|an|the|my)?\s*"
+    r"(?:price|priced|prices|cost|costs|costing|budget|less than|under|below|lower than|no more than)\b"
+    r"[^,;.?!$\d]{0,40}\$?\s*\d+(?:\.\d+)?\s*(?:dollars|usd|\$)?",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(r",?\s*(?:and|with)?\s*\b[\w ]{1,30}:\s*([^,;:]+)")
+_JOINT = re.compile(r"\b(?:with|for|that|which|in|made|from|having)\b|[.;:?!]\s", re.IGNORECASE)
+_CONTAINER = re.compile(r"\b(?:bags?|bottles?|box(?:es)?|jars?|pairs?|sets?|tubs?|packs?|cans?) of\b(?! \d)", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_FILLER = frozenset(
+    "a about also am an and any are as at be been box bottle bag buy by can come comes could do dollars find for from "
+    "get give go good got has have help here hi i i'd i'm id if im in into is it item its jar kind like "
+    "looking lower made make me might more most must my need needs no not of on one or our out pair please product "
+    "really see set shop should show so some something than that the them there these they thing this those to tub "
+    "type up us use want wants was we what which will with would you your price priced less under below".split()
+)
+
+
+def keyword_queries(instruction: str) -> tuple[str, ...]:
+    """3 or 4 different queries, most specific first; fewer where the instruction has few words. Never empty strings.
+
+    In order: everything asked for; without the option values; the head of the request; its last two words, which
+    usually name the kind of product. The price clause and filler words are left out throughout.
+
+    >>> keyword_queries("I need a pair of breathable running shoes with arch support, color: teal, priced under 50.00 dollars.")
+    ('breathable running shoes arch support teal', 'breathable running shoes arch support', 'breathable running shoes', 'running shoes')
+    """  # noqa: E501
+    wish = _CONTAINER.sub(" ", _PRICE.sub(" ", instruction))
+    everything = _content(_OPTION.sub(r" \1", wish))
+    without_options = _content(_OPTION.sub(" ", wish))
+    head = _head(wish)
+    queries = (everything, without_options, head, head[-2:])
+    return tuple(dict.fromkeys(" ".join(words) for words in queries if words))
+
+
+def _head(wish: str) -> tuple[str, ...]:
+    """Content words of the first phrase that has any, up to "with", "for" and the like."""
+    phrases = _JOINT.split(_OPTION.split(wish, maxsplit=1)[0])
+    return next((words for words in map(_content, phrases) if words), ())
+
+
+def _content(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(w for w in _WORD.findall(text.lower()) if w not in _FILLER))
