@@ -5,7 +5,7 @@ from setuptools import find_packages, setup
 ROOMS = ("envs", "agents", "rewards", "wrappers", "sandboxes")
 
 setup(
-    packages=["turnwise", *(f"turnwise.{name}" for name in ("cli", *ROOMS))]
+    packages=["turnwise", *(f"turnwise.{name}" for name in ("cli", "view", *ROOMS))]
     + [f"turnwise.{room}.{sub}" for room in ROOMS for sub in find_packages(room)],
     package_dir={"turnwise": "src/turnwise", **{f"turnwise.{room}": room for room in ROOMS}},
 )

@@ -1,1 +1,67 @@
-"""turnwise.agents."""
+"""Who acts: policies, rollouts, evaluation and reference training.
+
+Importing this package loads neither torch nor transformers; the names that need them do so when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from turnwise.agents.collect import collect
+from turnwise.agents.evaluation import Evaluation, evaluate, mean_reward, success_rate, summarize
+from turnwise.agents.policy import Context, Decision, Policy
+from turnwise.agents.scripted import NoOpPolicy, OraclePolicy, RandomPolicy, ScriptedPolicy
+from turnwise.agents.stopping import AFTER_ACTION, AFTER_MESSAGE, StopRule
+from turnwise.agents.tokens import TokenRow, broadcast, token_rows
+
+if TYPE_CHECKING:
+    from turnwise.agents.imitation import warm_up
+    from turnwise.agents.reinforce import Reinforce
+    from turnwise.agents.transformers_policy import TransformersPolicy
+
+__all__ = [
+    "AFTER_ACTION",
+    "AFTER_MESSAGE",
+    "Context",
+    "Decision",
+    "Evaluation",
+    "NoOpPolicy",
+    "OraclePolicy",
+    "Policy",
+    "RandomPolicy",
+    "Reinforce",
+    "ScriptedPolicy",
+    "StopRule",
+    "TokenRow",
+    "TransformersPolicy",
+    "broadcast",
+    "collect",
+    "evaluate",
+    "mean_reward",
+    "success_rate",
+    "summarize",
+    "token_rows",
+    "warm_up",
+]
+
+_NEEDS_TORCH = {
+    "Reinforce": "turnwise.agents.reinforce",
+    "TransformersPolicy": "turnwise.agents.transformers_policy",
+    "warm_up": "turnwise.agents.imitation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEEDS_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(_NEEDS_TORCH[name]), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("torch", "transformers", "tokenizers"):
+            raise ImportError(f"{name} needs {error.name}: pip install turnwise[llm]", name=error.name) from error
+        raise
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

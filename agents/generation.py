@@ -49,12 +49,14 @@ class Row:
         rng: The row's own random stream.
         ids: Token ids sampled so far.
         logprobs: Their log-probabilities under the model at temperature 1, whatever the sampling options.
+        done: The message is over.
     """
 
     prompt: Sequence[int]
     rng: np.random.Generator
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    done: bool = False
 
 
 @torch.no_grad()
@@ -83,11 +85,13 @@ def generate(
         output = forward(model, inputs, mask, positions, past_key_values=past, use_cache=True, last=1)
         past = output.past_key_values
         tokens = _append_tokens(active, output.logits[:, -1].float(), options)  # (B,)
-        going = [i for i, row in enumerate(active) if not is_complete(row.ids)]
+        for row in active:
+            row.done = row.done or is_complete(row.ids)
+        going = [i for i, row in enumerate(active) if not row.done]
         if not going:
             return
-        # Leaving finished rows in place costs less than moving the cache, until they are the larger part.
-        if 2 * len(going) <= len(active) and hasattr(past, "batch_select_indices"):
+        # Finished rows leave the batch where the cache can be cut; elsewhere they are carried along, unread.
+        if len(going) < len(active) and hasattr(past, "batch_select_indices"):
             keep = torch.tensor(going, device=mask.device)
             past.batch_select_indices(keep)
             active, mask, tokens = [active[i] for i in going], mask[keep], tokens[keep]
@@ -134,12 +138,13 @@ def sub_batches(lengths: Sequence[int], *, rows: int, tokens: int) -> Iterator[l
 
 
 def _append_tokens(rows: Sequence[Row], logits: Tensor, options: SamplingOptions) -> Tensor:
-    """Choose one token for each row from (B, V) logits. A row that is already complete is rewound by its caller."""
+    """Choose one token for each row from (B, V) logits and write it down where the row is not done."""
     tokens = _choose(logits, [row.rng.random() for row in rows], options)
     logprobs = torch.log_softmax(logits, dim=-1).gather(1, tokens[:, None])[:, 0]
     for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
-        row.ids.append(token)
-        row.logprobs.append(logprob)
+        if not row.done:
+            row.ids.append(token)
+            row.logprobs.append(logprob)
     return tokens
 
 
@@ -147,10 +152,18 @@ def _choose(logits: Tensor, uniforms: Sequence[float], options: SamplingOptions)
     """(B,) tokens: the most likely ones, or drawn by inverting the cumulative distribution at `uniforms`."""
     if options.temperature == 0:
         return logits.argmax(dim=-1)
-    probabilities, order = torch.softmax(logits.double() / options.temperature, dim=-1).sort(dim=-1, descending=True)
-    before = probabilities.cumsum(dim=-1) - probabilities
-    probabilities = probabilities.masked_fill(before >= options.top_p, 0.0)  # the first token always stays
-    cumulative = probabilities.cumsum(dim=-1)
-    points = torch.tensor(uniforms, dtype=cumulative.dtype, device=logits.device)[:, None] * cumulative[:, -1:]
-    ranks = torch.searchsorted(cumulative, points, right=True).clamp(max=logits.shape[-1] - 1)
-    return order.gather(1, ranks)[:, 0]
+    logits = logits if logits.device.type == "mps" else logits.double()  # Apple's GPUs have no float64
+    probabilities = torch.softmax(logits / options.temperature, dim=-1)
+    if options.top_p == 1:
+        return _invert(probabilities, uniforms)
+    ranked, order = probabilities.sort(dim=-1, descending=True, stable=True)
+    more_likely = ranked.cumsum(dim=-1) - ranked
+    ranked = ranked.masked_fill(more_likely >= options.top_p, 0.0)  # the most likely token always stays
+    return order.gather(1, _invert(ranked, uniforms)[:, None])[:, 0]
+
+
+def _invert(weights: Tensor, uniforms: Sequence[float]) -> Tensor:
+    """(B,) columns: the first in which the running sum of (B, V) weights exceeds that share of the whole."""
+    cumulative = weights.cumsum(dim=-1)
+    points = torch.tensor(uniforms, dtype=cumulative.dtype, device=weights.device)[:, None] * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, points, right=True).clamp(max=weights.shape[-1] - 1)[:, 0]

@@ -169,6 +169,11 @@ class TurnEnv(gym.Env[Any, Any], ABC):
     """Whether one message may hold several calls."""
     privileged_keys: ClassVar[frozenset[str]] = frozenset()
     """The keys that `privileged()` promises, so that a reward's needs can be checked before the first rollout."""
+    secret_keys: ClassVar[frozenset[str]] = frozenset()
+    """Keys of `privileged()` whose texts no observation may ever hold, whatever the agent does: a canary."""
+    stated_keys: ClassVar[frozenset[str]] = frozenset()
+    """Keys of `privileged()` that the task itself states, such as the options that a shopper asks for. No other may
+    be in the first observation."""
 
     state: Any = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
@@ -84,6 +84,5 @@ def _create_empty_array(space: Utterance, n: int = 1, fn: Any = None) -> tuple[s
     return ("",) * n
 
 
-@vector_utils.iterate.register(Utterance)
-def _iterate(space: Utterance, items: Iterable[str]) -> Iterator[str]:  # type: ignore[misc]
-    return iter(items)
+# `iterate` is not registered on purpose, as it is not for Gymnasium's Text: a Tuple whose members all have it is taken
+# for a tuple of batches, and a batch of texts would be iterated letter by letter.

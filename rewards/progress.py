@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,7 +72,7 @@ class LinearProgressEstimator:
             raise ValueError(f"l2 must be positive, got {l2!r}")
         if not 0.0 < forgetting <= 1.0:
             raise ValueError(f"forgetting must lie in (0, 1], got {forgetting!r}")
-        self.features: TurnFeatures = features or partial(text_turn_features)
+        self.features: TurnFeatures = features or text_turn_features
         self.l2 = l2
         self.forgetting = forgetting
         self._gram: FloatArray = np.zeros((0, 0))  # weighted sum of s s^T over the trajectories seen

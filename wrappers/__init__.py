@@ -1,1 +1,36 @@
-"""turnwise.wrappers."""
+"""Puts rewards on environments, at the clocks turn, episode and group; changes observations and actions."""
+
+from turnwise.wrappers.anchor_grouping import AnchorStateGrouping
+from turnwise.wrappers.base import EpisodeRewardWrapper, TurnRewardWrapper, TurnWrapper
+from turnwise.wrappers.discrete_actions import DiscreteActions
+from turnwise.wrappers.gated_accumulation import GatedRewardAccumulation
+from turnwise.wrappers.group import GroupWrapper
+from turnwise.wrappers.information_gain import InformationGainReward
+from turnwise.wrappers.ledger import GroupLedger, MemberCredit
+from turnwise.wrappers.needs import MissingRequirementError
+from turnwise.wrappers.potential_shaping import PotentialShapingReward
+from turnwise.wrappers.progress_attribution import ProgressAttributionReward
+from turnwise.wrappers.record import read_trajectories, turn_from_step, write_trajectories
+from turnwise.wrappers.record_trajectories import RecordTrajectories
+from turnwise.wrappers.text_features import TextFeatures
+
+__all__ = [
+    "AnchorStateGrouping",
+    "DiscreteActions",
+    "EpisodeRewardWrapper",
+    "GatedRewardAccumulation",
+    "GroupLedger",
+    "GroupWrapper",
+    "InformationGainReward",
+    "MemberCredit",
+    "MissingRequirementError",
+    "PotentialShapingReward",
+    "ProgressAttributionReward",
+    "RecordTrajectories",
+    "TextFeatures",
+    "TurnRewardWrapper",
+    "TurnWrapper",
+    "read_trajectories",
+    "turn_from_step",
+    "write_trajectories",
+]

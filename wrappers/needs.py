@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import gymnasium as gym
 
-from turnwise.envs.core import TurnEnv, TurnInfo
+from turnwise.envs.core import TurnInfo
+
+AnyEnv: TypeAlias = gym.Env[Any, Any] | gym.vector.VectorEnv[Any, Any, Any]
 
 _ADVICE = {
     "probe": "give `probe`, a PolicyProbe such as turnwise.rewards.table_probe.TableProbe or a TransformersPolicy",
@@ -21,40 +23,33 @@ class MissingRequirementError(ValueError):
     """A wrapper lacks something without which its numbers would be wrong; the message says what to add."""
 
 
-def require(wrapper: str, env: Any, needs: Iterable[str], given: Mapping[str, bool]) -> None:
-    """Raise unless every need is met.
+def require(wrapper: str, env: AnyEnv, needs: Iterable[str], **given: bool) -> None:
+    """Raise unless `env` has what wrappers read of a `TurnEnv`, and every need is met.
 
     Args:
         wrapper: Name of the wrapper, for the message.
-        env: The environment, or one member of a vector environment.
+        env: Environment or vector environment.
         needs: Names. One that is not in `given` is a key that the environment must promise in `privileged_keys`.
         given: Whether a need that the caller can judge is met.
 
     Raises:
-        MissingRequirementError: The message names every need that is not met and says what to add.
+        MissingRequirementError: The message names what is missing and says what to add.
     """
-    promised = getattr(env, "privileged_keys", frozenset())
-    missing = sorted(need for need in needs if not given.get(need, need in promised))
-    if missing:
-        name = type(env).__name__
+    name = type(env.unwrapped).__name__
+    lacking = [attribute for attribute in ("instructions", "privileged_keys", "state_hash") if not _has(env, attribute)]
+    if lacking:
+        raise MissingRequirementError(
+            f"{wrapper} needs a turnwise.envs.TurnEnv inside; {name} has none: it lacks {lacking}"
+        )
+    promised = _read(env, "privileged_keys")
+    if missing := sorted(need for need in needs if not given.get(need, need in promised)):
         advice = "; ".join(f"{need}: {_advice(need, name, promised)}" for need in missing)
         raise MissingRequirementError(f"{wrapper} over {name} lacks {missing}. {advice}")
 
 
-def require_turn_env(wrapper: str, env: gym.Env[Any, Any]) -> None:
-    """Raise unless `env` wraps a `TurnEnv`, or something that has what wrappers read of one.
-
-    Raises:
-        MissingRequirementError: The message names the attributes that are missing.
-    """
-    base = env.unwrapped
-    if isinstance(base, TurnEnv):
-        return
-    missing = [name for name in ("instructions", "privileged_keys", "state_hash") if not hasattr(base, name)]
-    if missing:
-        raise MissingRequirementError(
-            f"{wrapper} needs a turnwise.envs.TurnEnv inside; {type(base).__name__} is none and lacks {missing}"
-        )
+def instructions_of(env: AnyEnv) -> str:
+    """The system prompt of the environment, or of the first member of a vector environment."""
+    return str(_read(env, "instructions"))
 
 
 def require_info(wrapper: str, info: Mapping[str, Any]) -> None:
@@ -65,6 +60,20 @@ def require_info(wrapper: str, info: Mapping[str, Any]) -> None:
     """
     if missing := sorted(TurnInfo.__annotations__.keys() - info.keys()):
         raise MissingRequirementError(f"{wrapper} reads info keys that the environment does not give: {missing}")
+
+
+def _read(env: AnyEnv, name: str) -> Any:
+    if isinstance(env, gym.vector.VectorEnv):
+        return env.unwrapped.get_attr(name)[0]  # type: ignore[attr-defined]
+    return getattr(env.unwrapped, name)
+
+
+def _has(env: AnyEnv, name: str) -> bool:
+    try:
+        _read(env, name)
+    except AttributeError:
+        return False
+    return True
 
 
 def _advice(need: str, env: str, promised: Iterable[str]) -> str:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from turnwise.envs.webshop import vocabulary as words
+from turnwise.envs.webshop import phrases
 from turnwise.envs.webshop.draws import Draws
 from turnwise.envs.webshop.product import Product, Review
+from turnwise.envs.webshop.product_types import TYPES, ProductType
+from turnwise.envs.webshop.vocabulary import OptionPool
 
 BLOCK = 20
 GENERATOR_VERSION = 1
@@ -22,6 +24,7 @@ _FAMILY_SIZES = (2, 3, 4, 5, 6)
 _ASIN_SPACE = 36**8
 _ASIN_STEP = 1_743_392_200_063  # coprime to 36: index → asin is one to one
 _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_BASE1296 = tuple(high + low for high in _BASE36 for low in _BASE36)
 _PRICE_STEP = 0.22
 
 
@@ -44,7 +47,7 @@ class Family(NamedTuple):
 
     size: int
     kind: Literal["attribute", "option", "price"]
-    type: words.ProductType
+    type: ProductType
     brand: str
     series: str
     common: tuple[Attribute, ...]
@@ -114,11 +117,10 @@ def sibling_price(family: Family, member: int) -> float:
 def asin_of(seed: int, index: int) -> str:
     """Ten characters, different for every index of a seed (a one-to-one map of the index, not a hash)."""
     number = (index * _ASIN_STEP + _asin_offset(seed)) % _ASIN_SPACE
-    digits = []
-    for _ in range(8):
-        number, digit = divmod(number, 36)
-        digits.append(_BASE36[digit])
-    return "B0" + "".join(reversed(digits))
+    number, d = divmod(number, 1296)
+    number, c = divmod(number, 1296)
+    a, b = divmod(number, 1296)
+    return f"B0{_BASE1296[a]}{_BASE1296[b]}{_BASE1296[c]}{_BASE1296[d]}"
 
 
 @lru_cache(maxsize=16)
@@ -148,15 +150,15 @@ def _block_sizes(seed: int, block: int) -> tuple[int, ...]:
 def _family(seed: int, start: int, size: int) -> Family:
     draw = Draws("family", seed, start)
     kind = draw.choice(_KINDS)
-    type_ = draw.choice(words.TYPES)
+    type_ = draw.choice(TYPES)
     pivots = [pool for pool in type_.options if pool.distinct]
     if kind == "option" and not pivots:
         kind = "attribute"
     common, attribute_variants = _draw_attributes(draw, type_, size)
     pivot = draw.choice(pivots) if kind == "option" else None
     options = {pool.name: _draw_values(draw, pool) for pool in type_.options}
-    brand = draw.choice(words.BRAND_STARTS) + draw.choice(words.BRAND_MIDDLES) + draw.choice(words.BRAND_ENDS)
-    series = draw.choice(words.SERIES)
+    brand = draw.choice(phrases.BRAND_STARTS) + draw.choice(phrases.BRAND_MIDDLES) + draw.choice(phrases.BRAND_ENDS)
+    series = draw.choice(phrases.SERIES)
     return Family(
         size=size,
         kind=kind,
@@ -169,20 +171,18 @@ def _family(seed: int, start: int, size: int) -> Family:
         variants=_draw_value_sets(draw, pivot, size) if pivot else attribute_variants,
         price=_draw_price(draw, type_.prices),
         title=_title(draw, f"{brand} {series}", type_.noun, common),
-        opening=draw.choice(words.OPENINGS).format(name=f"{brand} {series}", noun=type_.noun),
-        fillers=tuple(draw.sample(words.FILLERS, 1 + draw.below(2))),
+        opening=draw.choice(phrases.OPENINGS).format(name=f"{brand} {series}", noun=type_.noun),
+        fillers=tuple(draw.sample(phrases.FILLERS, 1 + draw.below(2))),
         slots=tuple(draw.below(1 << 10) for _ in range(len(common) + 1)),
         rating=3.0 + draw.below(20) / 10,
-        reviews=tuple(Review(*review) for review in draw.sample(words.REVIEWS, draw.below(4))),
+        reviews=tuple(Review(*review) for review in draw.sample(phrases.REVIEWS, draw.below(4))),
     )
 
 
 _KINDS: tuple[Literal["attribute", "option", "price"], ...] = ("attribute",) * 5 + ("option",) * 4 + ("price",)
 
 
-def _draw_attributes(
-    draw: Draws, type_: words.ProductType, size: int
-) -> tuple[tuple[Attribute, ...], tuple[Attribute, ...]]:
+def _draw_attributes(draw: Draws, type_: ProductType, size: int) -> tuple[tuple[Attribute, ...], tuple[Attribute, ...]]:
     """Attributes that all siblings share (one from each group but one, 3 at most), and one more for each sibling."""
     own, *shared = draw.sample(type_.groups, len(type_.groups))
     common = tuple(Attribute(draw.choice(group.words), group.joint) for group in shared[:3])
@@ -191,13 +191,13 @@ def _draw_attributes(
     return common, tuple(Attribute(word, own.joint) for word in draw.sample(alternatives, size))
 
 
-def _draw_values(draw: Draws, pool: words.OptionPool) -> tuple[str, ...]:
+def _draw_values(draw: Draws, pool: OptionPool) -> tuple[str, ...]:
     """3 to 6 values in the pool's order."""
     chosen = draw.sample(range(len(pool.values)), 3 + draw.below(4))
     return tuple(pool.values[i] for i in sorted(chosen))
 
 
-def _draw_value_sets(draw: Draws, pool: words.OptionPool, size: int) -> tuple[tuple[str, ...], ...]:
+def _draw_value_sets(draw: Draws, pool: OptionPool, size: int) -> tuple[tuple[str, ...], ...]:
     """Values on sale for each sibling; no value is sold by two of them."""
     width = min(4, len(pool.values) // size)
     shuffled = draw.sample(pool.values, width * size)
@@ -227,7 +227,7 @@ def _title(draw: Draws, name: str, noun: str, common: tuple[Attribute, ...]) -> 
     shown = draw.sample(common, draw.below(3))
     before = " ".join(a.text for a in shown if not a.joint)
     after = ", ".join(f"{a.joint} {a.text}" for a in shown if a.joint)
-    layout = draw.choice(("{name} {before} {noun} {after}", "{name} {noun} {after}, {before}", "{before} {noun} {after} by {name}"))  # fmt: skip
+    layout = draw.choice(phrases.TITLES)
     text = layout.format(name=name, before=before, noun=noun, after=after)
     return _capitalised(" ".join(text.replace(" ,", ",").split()).strip(", "))
 
@@ -244,11 +244,13 @@ def _texts(family: Family, attributes: tuple[Attribute, ...]) -> tuple[tuple[str
     for attribute, slot in zip(attributes, family.slots, strict=False):
         where, which = slot % 5, slot // 5
         if where != 0:
-            bullets.append(_upper_first(_pick(words.BULLETS[attribute.joint], which).format(attribute=attribute.text)))
+            bullets.append(
+                _upper_first(_pick(phrases.BULLETS[attribute.joint], which).format(attribute=attribute.text))
+            )
         if where <= 1:
             told.setdefault(attribute.joint, []).append(attribute.text)
     sentences = [
-        _pick(words.DESCRIPTIONS[joint], family.slots[0]).format(attributes=(" and " if joint else ", ").join(texts))
+        _pick(phrases.DESCRIPTIONS[joint], family.slots[0]).format(attributes=(" and " if joint else ", ").join(texts))
         for joint, texts in told.items()
     ]
     return (*bullets, *family.fillers), " ".join((family.opening, *sentences))

@@ -41,8 +41,8 @@ def generate_goal(product: Product, seed: int, index: int, variant: int = 0) -> 
         variant: Which of the product's goals; others ask for other attributes, options, words and bounds.
 
     >>> from turnwise.envs.webshop.generator import generate_product
-    >>> generate_goal(generate_product(0, 3), 0, 3).instruction
-    ''
+    >>> generate_goal(generate_product(0, 16), 0, 16).instruction
+    'Find me a lightweight water bottle, volume: 4 fl oz, for less than 30.00 dollars.'
     """
     family, member = family_of(seed, index)
     draw = Draws("goal", seed, index, variant)
@@ -88,9 +88,7 @@ def _price_cap(draw: Draws, price: float, family: Family, member: int) -> float:
     return float(step * (math.floor(price / step) + 1 + draw.below(3)))
 
 
-def _instruction(
-    draw: Draws, family: Family, attributes: tuple[str, ...], options: dict[str, str], cap: float
-) -> str:
+def _instruction(draw: Draws, family: Family, attributes: tuple[str, ...], options: dict[str, str], cap: float) -> str:
     joints = {word: group.joint for group in family.type.groups for word in group.words}
     before = ", ".join(a for a in attributes if not joints[a])
     after = [_joined(joint, [a for a in attributes if joints[a] == joint]) for joint in ("with", "for")]

@@ -28,12 +28,13 @@ COLORS = (
 )
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_NOT_NOUNS = frozenset(
-    "a an and are as at best big by extra for free from fresh great high in into is it its large light long low made "
-    "medium mini more new non of off on one or our out over pack per perfect plus premium pure real set short size "
-    "slim small soft solid super that the this to two three ultra up very wide with without x xl xx you your "
-    "inch inches oz ounce ounces ft foot feet cm mm lb lbs kg ml count pcs piece pieces women's men's".split()
+_FUNCTION_WORDS_AND_UNITS = (
+    "a an and are as at best big by extra for free from fresh great high in into is it its large light long low "
+    "made medium mini more new non of off on one or our out over pack per perfect plus premium pure real set "
+    "short size slim small soft solid super that the this to two three ultra up very wide with without x xl xx "
+    "you your inch inches oz ounce ounces ft foot feet cm mm lb lbs kg ml count pcs piece pieces women's men's"
 )
+_NOT_NOUNS = frozenset(_FUNCTION_WORDS_AND_UNITS.split())
 _ADJECTIVE_ENDINGS = ("able", "ible", "ful", "less", "ous", "ical", "ive", "ly", "ant", "ent", "ish", "est")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 CATEGORY_SEPARATOR = " › "
@@ -71,7 +71,7 @@ class Product:
     def to_json(self) -> dict[str, Any]:
         """The record as JSON types, without fields that hold their default."""
         record = {name: getattr(self, name) for name in _PRODUCT_FIELDS}
-        record["reviews"] = [asdict(review) for review in self.reviews]
+        record["reviews"] = [{"rating": r.rating, "title": r.title, "body": r.body} for r in self.reviews]
         return {name: value for name, value in record.items() if value or name in _REQUIRED}
 
     @classmethod

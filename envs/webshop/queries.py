@@ -11,17 +11,23 @@ _PRICE = re.compile(
     r"[^,;.?!$\d]{0,40}\$?\s*\d+(?:\.\d+)?\s*(?:dollars|usd|\$)?",
     re.IGNORECASE,
 )
-_OPTION = re.compile(r",?\s*(?:and|with)?\s*\b[\w ]{1,30}:\s*([^,;:]+)")
-_JOINT = re.compile(r"\b(?:with|for|that|which|in|made|from|having)\b|[.;:?!]\s", re.IGNORECASE)
-_CONTAINER = re.compile(r"\b(?:bags?|bottles?|box(?:es)?|jars?|pairs?|sets?|tubs?|packs?|cans?) of\b(?! \d)", re.IGNORECASE)
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_FILLER = frozenset(
-    "a about also am an and any are as at be been box bottle bag buy by can come comes could do dollars find for from "
-    "get give go good got has have help here hi i i'd i'm id if im in into is it item its jar kind like "
-    "looking lower made make me might more most must my need needs no not of on one or our out pair please product "
-    "really see set shop should show so some something than that the them there these they thing this those to tub "
-    "type up us use want wants was we what which will with would you your price priced less under below".split()
+_OPTION = re.compile(
+    r"(?:,\s*(?:and\b|with\b)?|\bwith\b|\band\b)\s*(?:(?!with\b|and\b)\w+ ?){1,3}:\s*([^,;:]+)", re.IGNORECASE
 )
+_JOINT = re.compile(r"\b(?:with|for|that|which|in|made|from|having)\b|[.;:?!]\s|\s[-–(]", re.IGNORECASE)
+_CONTAINER = re.compile(
+    r"\b(?:bags?|bottles?|box(?:es)?|jars?|pairs?|sets?|tubs?|packs?|cans?) of\b(?! \d)", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_FILLER_WORDS = (
+    "a about also am an and any are as at be been buy by can come comes could do dollars find for "
+    "from get give go good got has have having help here hi i i'd i'm id if im in into is it item its kind like look "
+    "looking lower made make me might more most must my need needs no not of on one or our out pair please "
+    "product really see shop should show so some something than that the them there these they thing this "
+    "those to type up us use want wants was we what which will with would you your price priced less under "
+    "below"
+)
+_FILLER = frozenset(_FILLER_WORDS.split())
 
 
 def keyword_queries(instruction: str) -> tuple[str, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import mmap
+from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 DATA_SUFFIX, OFFSETS_SUFFIX = ".jsonl", ".offsets.npy"
 
 
@@ -26,11 +28,11 @@ class RecordWriter:
     def __init__(self, stem: Path) -> None:
         self.stem = stem
         self._file = open(_data_path(stem), "wb")  # noqa: SIM115 (closed by __exit__)
-        self._offsets = [0]
+        self._offsets = array("q", [0])
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Append one record."""
-        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+        line = _encode(record).encode("utf-8", "surrogatepass") + b"\n"
         self._file.write(line)
         self._offsets.append(self._offsets[-1] + len(line))
 
@@ -40,7 +42,7 @@ class RecordWriter:
     def __exit__(self, error_type: object, *_: object) -> None:
         self._file.close()
         if error_type is None:
-            np.save(_offsets_path(self.stem), np.array(self._offsets, dtype=np.int64))
+            np.save(_offsets_path(self.stem), np.array(self._offsets))
 
 
 class RecordFile:

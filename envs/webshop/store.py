@@ -1,128 +1,138 @@
-"""The catalogue on disk: products, goals and the search index, built once and shared by every process.
-
-A built catalogue is one folder in the cache. It is made in a temporary folder next to its final place, under a lock,
-and renamed when all of it, the marker last, is on the disk: what is found under the final name is whole.
-"""
+"""A built catalogue, opened: products, goals and search, memory-mapped and shared by all environments of a process."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, overload
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from turnwise.envs.webshop import original
-from turnwise.envs.webshop.generator import GENERATOR_VERSION, generate_product
-from turnwise.envs.webshop.goals import generate_goal
+from turnwise.envs.webshop import build
+from turnwise.envs.webshop.build import CatalogueBuildError, Progress
 from turnwise.envs.webshop.product import Goal, Product
-from turnwise.envs.webshop.records import RecordFile, RecordWriter
-from turnwise.envs.webshop.search import SearchIndex, build_index
+from turnwise.envs.webshop.records import RecordFile
+from turnwise.envs.webshop.search import SearchIndex
+from turnwise.envs.webshop.spec import CatalogueSpec, default_cache_dir
 
-FORMAT_VERSION = 1
-"""Rises whenever the files of a built catalogue change."""
-
-MIN_PRODUCTS, MAX_PRODUCTS = 10, 1_000_000
-GOALS_PER_PRODUCT, MIN_GOALS = 5, 5_000
-
-Progress = Callable[[int, int], None]
-"""Called with (products done, products in all; 0 where that is not known yet)."""
-
-_MARKER = "complete.json"
-_PROGRESS_EVERY = 1_000
+__all__ = ["Catalogue", "CatalogueBuildError", "CatalogueSpec", "Goals", "open_catalogue"]
 
 
-class CatalogueBuildError(OSError):
-    """A catalogue could not be built; nothing of it is left behind, and a later attempt starts afresh."""
+class Goals(Sequence[Goal]):
+    """A catalogue's goals, read when they are asked for."""
+
+    def __init__(self, records: RecordFile) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        """One goal, or a list of them for a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return Goal.from_json(self._records[index + len(self) if index < 0 else index])
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogueSpec:
-    """Which catalogue: a generated one, or the original project's files. Use the two constructors below.
+class Catalogue:
+    """Products by position, search over them, and goals. Made by `open_catalogue`; safe to share between threads.
 
-    >>> CatalogueSpec.generated(products=1000, seed=0).name
-    'webshop-1000-0'
+    Pickles as its spec and folder: another process opens the same files again.
     """
 
-    kind: Literal["generated", "files"]
-    products: int = 0
-    seed: int = 0
-    product_file: Path | None = None
-    attribute_file: Path | None = None
-    instruction_file: Path | None = None
+    def __init__(self, spec: CatalogueSpec, folder: Path) -> None:
+        self.spec = spec
+        self.goals = Goals(RecordFile(folder / build.GOALS))
+        self._folder = folder
+        self._products = RecordFile(folder / build.PRODUCTS)
+        self._asins: NDArray[np.bytes_] = np.load(folder / build.ASINS, mmap_mode="r")
+        self._positions: NDArray[np.int32] = np.load(folder / build.POSITIONS, mmap_mode="r")
+        self._index = SearchIndex(folder / build.INDEX)
+        self._cached_product: Callable[[int], Product] = lru_cache(maxsize=4096)(self._read_product)
 
-    @classmethod
-    def generated(cls, products: int = 1000, seed: int = 0) -> CatalogueSpec:
-        """The first `products` products (10 to 1,000,000) of the endless generated catalogue of this seed.
+    def __len__(self) -> int:
+        return len(self._products)
 
-        It has one goal a product, and up to five where that makes no more than 5,000.
-        """
-        if isinstance(products, bool) or not isinstance(products, int) or not MIN_PRODUCTS <= products <= MAX_PRODUCTS:
-            raise ValueError(f"products must be an int from {MIN_PRODUCTS} to {MAX_PRODUCTS:,}, got {products!r}")
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            raise ValueError(f"seed must be an int, got {seed!r}")
-        return cls("generated", products=products, seed=seed)
+    def __reduce__(self) -> tuple[Callable[..., Catalogue], tuple[CatalogueSpec, Path]]:
+        return open_catalogue, (self.spec, self._folder.parent)
 
-    @classmethod
-    def files(
-        cls,
-        product_file: str | os.PathLike[str],
-        attribute_file: str | os.PathLike[str] | None = None,
-        instruction_file: str | os.PathLike[str] | None = None,
-        products: int = 0,
-    ) -> CatalogueSpec:
-        """The original's data: `items_shuffle.json`, `items_ins_v2.json`, and `items_human_ins.json`.
-
-        Args:
-            product_file: Products.
-            attribute_file: Attributes of products, and synthetic instructions.
-            instruction_file: Human instructions; where given, the goals are these and not the synthetic ones.
-            products: Take only the first so many products; 0 takes all.
-        """
-        if products < 0:
-            raise ValueError(f"products must be 0 (all) or more, got {products!r}")
-        return cls(
-            "files",
-            products=products,
-            product_file=Path(product_file).absolute(),
-            attribute_file=Path(attribute_file).absolute() if attribute_file is not None else None,
-            instruction_file=Path(instruction_file).absolute() if instruction_file is not None else None,
-        )
-
-    @property
-    def name(self) -> str:
-        """Short and stable; task ids begin with it."""
-        if self.kind == "generated":
-            return f"webshop-{self.products}-{self.seed}"
-        return f"webshop-{self.key()[:8]}"
-
-    def key(self) -> str:
-        """16 hex digits of all that decides the contents: for files their path, size and time of change.
+    def product(self, position: int) -> Product:
+        """The product at a position from 0.
 
         Raises:
-            OSError: A file is missing.
+            IndexError: There is no such position.
         """
-        parts: list[object] = [FORMAT_VERSION, self.kind, self.products]
-        if self.kind == "generated":
-            parts += [GENERATOR_VERSION, self.seed]
-        else:
-            parts += [_file_identity(path) for path in (self.product_file, self.attribute_file, self.instruction_file)]
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+        return self._cached_product(position)
+
+    def products(self) -> Iterator[Product]:
+        """All products in order."""
+        return map(self._read_product, range(len(self)))
+
+    def position(self, asin: str) -> int:
+        """Where the product with this asin stands.
+
+        Raises:
+            KeyError: The catalogue has no such product.
+        """
+        found = self._find(asin)
+        if found is None:
+            raise KeyError(f"catalogue {self.spec.name} has no product with asin {asin!r}")
+        return found
+
+    def search(self, query: str, limit: int = 50) -> tuple[int, ...]:
+        """Positions of the products that fit the query best, best first; the same in every process.
+
+        Any text is a query, and none raises. A query that is an asin, in either case, finds that product first.
+        """
+        hits = self._index.search(query, limit)
+        named = self._find(query[:64].strip().upper())
+        if named is None or limit < 1:
+            return hits
+        return (named, *(hit for hit in hits if hit != named))[:limit]
+
+    def goal(self, index: int) -> Goal:
+        """The goal with this index, from 0."""
+        goal: Goal = self.goals[index]
+        return goal
+
+    def split(self, name: str) -> NDArray[np.int32]:
+        """Indices of the goals in `train`, `val` or `test`, rising."""
+        numbers: NDArray[np.int32] = np.load(self._folder / f"{name}.npy", mmap_mode="r")
+        return numbers
+
+    def _read_product(self, position: int) -> Product:
+        return Product.from_json(self._products[position])
+
+    def _find(self, asin: str) -> int | None:
+        key = asin.encode("utf-8", "surrogatepass")
+        # A longer needle would make numpy cast, that is copy, the whole array.
+        if not key or len(key) > self._asins.dtype.itemsize or b"\0" in key:
+            return None
+        place = int(np.searchsorted(self._asins, np.array(key, dtype=self._asins.dtype)))
+        return int(self._positions[place]) if place < len(self._asins) and self._asins[place] == key else None
 
 
-def default_cache_dir() -> Path:
-    """`$TURNWISE_CACHE`, else `$XDG_CACHE_HOME/turnwise`, else `~/.cache/turnwise`."""
-    if folder := os.environ.get("TURNWISE_CACHE"):
-        return Path(folder)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "turnwise"
+_opened: dict[Path, Catalogue] = {}
+_opening = Lock()
+
+
+def open_catalogue(spec: CatalogueSpec, cache_dir: Path | None = None, progress: Progress | None = None) -> Catalogue:
+    """The catalogue, built first where the cache does not have it; one object per process and folder.
+
+    Args:
+        spec: Which catalogue.
+        cache_dir: Where built catalogues are kept; default `default_cache_dir()`.
+        progress: Called now and then while building, with (products done, products in all or 0).
+
+    Raises:
+        CatalogueBuildError: The disk is full, or the cache cannot be written.
+        DataFileError: One of the original's files is malformed.
+    """
+    cache_dir = (cache_dir or default_cache_dir()).resolve()
+    with _opening:
+        folder = build.ensure_built(spec, cache_dir, progress)
+        if folder not in _opened:
+            _opened[folder] = Catalogue(spec, folder)
+        return _opened[folder]

@@ -75,9 +75,9 @@ def igpo(
     Returns:
         Credit with the raw (M,) turn rewards (gain; outcome at the last turn) and the (M,) advantage.
 
-    Source: Information Gain-based Policy Optimization (arXiv 2510.14967). Provenance: verified (the February
-    2026 release; `oct2025` from reading that release). Not copied from it: a normalised reward of exactly 0 does not
-    merge its turn with the next.
+    Source: Information Gain-based Policy Optimization (arXiv 2510.14967). Provenance: verified (the default against
+    the release of February 2026, `oct2025` against the first). Not copied from the former: there, a normalised reward
+    of exactly 0 merges its turn with the next one.
 
     >>> batch = TurnBatch.pack(lengths=[2, 2], group=[0, 0], reward=[0, 1, 0, 0], outcome=[1, 0])
     >>> igpo(batch, np.log([0.25, 0.75, 0.25, 0.25]), norm="separate").advantage.round(3).tolist()

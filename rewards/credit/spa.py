@@ -57,8 +57,8 @@ def spa(
         beta: Weight of grounding.
         gamma: Discount a turn, of the advantage only.
         compat: `released` does what the released scripts do instead: progress is replaced by the outcome minus the
-            mean outcome of the other rollouts of the task, the last turn always counts as grounded, and the reward of
-            turn k of n is multiplied by n - k - 1, so that the last turn gets 0.
+            mean outcome of the other rollouts of the task, and the reward of turn k of n is multiplied by n - k - 1,
+            so that the last turn gets 0.
 
     Returns:
         Credit with the (M,) turn rewards and the (M,) advantage, in units of the outcome.
@@ -76,8 +76,7 @@ def spa(
         reward = spa_turn_reward(per_turn(batch, progress, "progress"), executable, alpha=alpha, beta=beta)
     else:
         score = outcome_against_others(batch)[batch.row]
-        grounding = np.maximum(executable, batch.is_last)
-        reward = turns_to_go(batch) * spa_turn_reward(score, grounding, alpha=alpha, beta=beta)
+        reward = turns_to_go(batch) * spa_turn_reward(score, executable, alpha=alpha, beta=beta)
     return Credit.of(batch, discounted_returns(batch, reward, gamma), reward)
 
 

@@ -107,11 +107,11 @@ def render(
     names = [term.name for term in summary.terms]
     signed = any(term.lowest < 0 for term in summary.terms)
     episodes = [_episode(i, t, names, scale, signed, privileged) for i, t in enumerate(trajectories, start=1)]
-    page = _environment().get_template("page.html").render(
+    return _environment().get_template("page.html").render(
         title=visible(title),
         version=__version__,
         summary=summary,
-        terms=[_term_row(summary, i, scale, signed) for i in range(len(names))],
+        terms=[_term_row(summary, i, scale) for i in range(len(names))],
         signed=signed,
         sections=[(visible(s.title), Markup(s.html)) for s in sections],
         environments=sorted({visible(t.env_id) for t in trajectories if t.env_id}),
@@ -119,7 +119,6 @@ def render(
         episodes=episodes,
         privileged=privileged,
     )  # fmt: skip
-    return page
 
 
 def _episode(
@@ -182,7 +181,7 @@ def _bar(name: str, colour: int, value: float, full: float, signed: bool) -> Bar
     return Bar(name, visible(LABELS.get(name, name)), colour % COLOURS, value, round(left, 2), round(width, 2))
 
 
-def _term_row(summary: Summary, index: int, scale: Mapping[str, float], signed: bool) -> dict[str, Any]:
+def _term_row(summary: Summary, index: int, scale: Mapping[str, float]) -> dict[str, Any]:
     term = summary.terms[index]
     return {
         "term": term,
@@ -209,11 +208,11 @@ def _secret(privileged: Mapping[str, Any]) -> Block | None:
 
 
 def _number(value: float, plus: bool = True) -> str:
-    """Three significant digits, a real minus sign, and no -0."""
+    """At most three decimals, a real minus sign, and no -0."""
     if value != value:
         return "–"
-    text = f"{value:+.3g}" if abs(value) < 1e5 else f"{value:+.2e}"
-    text = "0" if float(text) == 0 else text.replace("-", "−")
+    text = f"{value:+.3f}".rstrip("0").rstrip(".") if 0.0005 <= abs(value) < 1e5 else f"{value:+.0e}"
+    text = "0" if value == 0 else text.replace("-", "−")
     return text if plus else text.removeprefix("+")
 
 
@@ -231,5 +230,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"number": _number, "script_hash": _script_hash}
+    environment.filters |= {"number": _number, "script_hash": _script_hash, "visible": visible}
     return environment

@@ -116,7 +116,8 @@ def success_interval(successes: Sequence[bool], groups: Sequence[str] | None = N
 
     Rollouts of one group start from one state and tend to succeed or fail together, so they say less than as many
     independent ones: the number of rollouts is divided by the design effect, the variance of the rate when whole
-    groups are drawn over its variance when single rollouts are (Kish 1965, Survey Sampling); never below the number of groups.
+    groups are drawn over its variance when single rollouts are (Kish 1965, Survey Sampling). The quotient is never
+    below the number of groups.
 
     Args:
         successes: (N,) whether each rollout succeeded.

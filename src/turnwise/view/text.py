@@ -44,11 +44,11 @@ def visible(text: str) -> str:
 
 
 def block(text: str) -> Block:
-    """Split a text into a preview and the rest, and cut what is too long for a page.
+    r"""Split a text into a preview and the rest, and cut what is too long for a page.
 
     >>> block("one line")
     Block(head='one line', rest='', lines=0, cut=0)
-    >>> block("line\\n" * 20).lines
+    >>> block("line\n" * 20).lines
     12
     """
     text = visible(text).strip("\n")

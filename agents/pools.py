@@ -1,0 +1,216 @@
+"""The ways in which environments come to `collect`, behind one small interface: reset one, step one, who has answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from turnwise.envs.core import ToolCall
+from turnwise.envs.vector import Reply, TurnVectorEnv
+
+
+class Pool(Protocol):
+    """Environments by index."""
+
+    num_envs: int
+    group_size: int
+    """Consecutive environments that always begin the same task together."""
+    env_id: str
+
+    def instructions(self, index: int) -> str:
+        """The system prompt of one environment."""
+        ...
+
+    def oracle(self, index: int) -> Callable[[], list[ToolCall]] | None:
+        """A function that asks one environment, which must not be under way, for the rest of the solution."""
+        ...
+
+    def reset(self, index: int, seed: int, task_id: str | None) -> None:
+        """Begin an episode in one environment."""
+        ...
+
+    def step(self, index: int, action: str) -> None:
+        """Hand one environment an action."""
+        ...
+
+    def replies(self) -> list[Reply]:
+        """What has been answered since; waits until something has."""
+        ...
+
+
+def open_pool(envs: Any) -> Pool:
+    """The pool of an environment, a sequence of them, a `TurnVectorEnv` or any Gymnasium vector environment.
+
+    Raises:
+        TypeError: It is none of these.
+    """
+    if isinstance(envs, TurnVectorEnv):
+        return ReadySetPool(envs)
+    if isinstance(envs, VectorEnv):
+        return LockstepPool(envs)
+    members = [envs] if isinstance(envs, gym.Env) else list(envs) if isinstance(envs, Sequence) else []
+    if not members or not all(isinstance(env, gym.Env) for env in members):
+        raise TypeError(f"envs must be a gym.Env, a sequence of them or a VectorEnv, got {type(envs).__name__}")
+    return LocalPool(members)
+
+
+class LocalPool:
+    """Environments in this thread, stepped at once."""
+
+    group_size = 1
+
+    def __init__(self, envs: Sequence[gym.Env[Any, Any]]) -> None:
+        self.num_envs = len(envs)
+        self.env_id = _env_id(envs[0])
+        self._envs = envs
+        self._replies: list[Reply] = []
+
+    def instructions(self, index: int) -> str:
+        """See `Pool`."""
+        return str(self._envs[index].get_wrapper_attr("instructions"))
+
+    def oracle(self, index: int) -> Callable[[], list[ToolCall]]:
+        """See `Pool`."""
+        return lambda: list(self._envs[index].get_wrapper_attr("oracle")())
+
+    def reset(self, index: int, seed: int, task_id: str | None) -> None:
+        """See `Pool`."""
+        observation, info = self._envs[index].reset(seed=seed, options=_options(task_id))
+        self._replies.append(Reply(index, observation, 0.0, False, False, info))
+
+    def step(self, index: int, action: str) -> None:
+        """See `Pool`."""
+        observation, reward, terminated, truncated, info = self._envs[index].step(action)
+        self._replies.append(Reply(index, observation, float(reward), terminated, truncated, info))
+
+    def replies(self) -> list[Reply]:
+        """See `Pool`."""
+        replies, self._replies = self._replies, []
+        return replies
+
+
+class ReadySetPool:
+    """A `TurnVectorEnv`, each environment at its own pace."""
+
+    def __init__(self, envs: TurnVectorEnv) -> None:
+        self.num_envs = envs.num_envs
+        self.group_size = envs.group_size
+        self.env_id = _env_id(envs)
+        self._envs = envs
+        self._instructions: str | None = None
+
+    def instructions(self, index: int) -> str:
+        """See `Pool`. The same for all environments of an id, so it is asked for once."""
+        if self._instructions is None:
+            self._instructions = str(self._envs.call_one(index, "instructions"))
+        return self._instructions
+
+    def oracle(self, index: int) -> Callable[[], list[ToolCall]]:
+        """See `Pool`."""
+        return lambda: list(self._envs.call_one(index, "oracle"))
+
+    def reset(self, index: int, seed: int, task_id: str | None) -> None:
+        """See `Pool`."""
+        self._envs.send_reset(index, seed=seed, options=_options(task_id))
+
+    def step(self, index: int, action: str) -> None:
+        """See `Pool`."""
+        self._envs.send(index, action)
+
+    def replies(self) -> list[Reply]:
+        """See `Pool`."""
+        return list(self._envs.recv())
+
+
+class LockstepPool:
+    """Any Gymnasium vector environment: episodes begin together, and the next ones when all of them are over.
+
+    An environment that ends early is carried along with empty actions, which nobody reads the answer to.
+    """
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any]) -> None:
+        self.num_envs = envs.num_envs
+        self.group_size = int(getattr(envs.unwrapped, "group_size", 1))
+        self.env_id = _env_id(envs)
+        self._envs = envs
+        self._mode = AutoresetMode(envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
+        self._resets: dict[int, tuple[int, str | None]] = {}
+        self._actions: dict[int, str] = {}
+        self._ended = np.zeros(self.num_envs, dtype=np.bool_)
+
+    def instructions(self, index: int) -> str:
+        """See `Pool`."""
+        return str(self._envs.unwrapped.get_attr("instructions")[index])  # type: ignore[attr-defined]
+
+    def oracle(self, index: int) -> Callable[[], list[ToolCall]] | None:
+        """See `Pool`. Only where the members are in this process: a generator cannot leave its own."""
+        members = getattr(self._envs.unwrapped, "envs", None)
+        return None if members is None else lambda: list(members[index].get_wrapper_attr("oracle")())
+
+    def reset(self, index: int, seed: int, task_id: str | None) -> None:
+        """See `Pool`."""
+        self._resets[index] = (seed, task_id)
+
+    def step(self, index: int, action: str) -> None:
+        """See `Pool`."""
+        self._actions[index] = action
+
+    def replies(self) -> list[Reply]:
+        """See `Pool`."""
+        return self._step() if self._actions else self._begin()
+
+    def _begin(self) -> list[Reply]:
+        task_ids = {task_id for _, task_id in self._resets.values()}
+        if len(task_ids) > 1:
+            raise ValueError(f"a lockstep vector environment takes one task_id for all members, got {sorted(task_ids)}")
+        seeds = [self._resets[i][0] if i in self._resets else None for i in range(self.num_envs)]
+        observations, infos = self._envs.reset(seed=seeds, options=_options(task_ids.pop()))
+        begun, self._resets = list(self._resets), {}
+        self._ended[:] = False
+        return [Reply(i, observations[i], 0.0, False, False, info_of(infos, i)) for i in begun]
+
+    def _step(self) -> list[Reply]:
+        if self._mode is AutoresetMode.DISABLED and self._ended.any():
+            self._envs.reset(options={"reset_mask": self._ended.copy()})
+        actions = tuple(self._actions.get(i, "") for i in range(self.num_envs))
+        observations, rewards, terminated, truncated, infos = self._envs.step(actions)
+        moved, self._actions = list(self._actions), {}
+        self._ended = np.logical_or(terminated, truncated)
+        replies = []
+        for i in moved:
+            observation, info = observations[i], infos
+            if self._ended[i] and self._mode is AutoresetMode.SAME_STEP:
+                observation, info = infos["final_obs"][i], infos["final_info"]
+            ended = bool(terminated[i]), bool(truncated[i])
+            replies.append(Reply(i, observation, float(rewards[i]), *ended, info_of(info, i)))
+        return replies
+
+
+def info_of(infos: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """One environment's info out of a vector environment's: the entries whose mask says that it has them.
+
+    >>> infos = {"turn": np.array([3, 0]), "_turn": np.array([True, False])}
+    >>> info_of(infos, 0), info_of(infos, 1)
+    ({'turn': 3}, {})
+    """
+    info: dict[str, Any] = {}
+    for key, values in infos.items():
+        mask = infos.get(f"_{key}")
+        if mask is None or not mask[index]:
+            continue
+        value = info_of(values, index) if isinstance(values, Mapping) else values[index]
+        info[key] = value.item() if isinstance(value, np.generic) else value
+    return info
+
+
+def _options(task_id: str | None) -> dict[str, Any] | None:
+    return None if task_id is None else {"task_id": task_id}
+
+
+def _env_id(env: Any) -> str:
+    spec = getattr(env, "spec", None)
+    return str(spec.id) if spec is not None else type(env.unwrapped).__name__

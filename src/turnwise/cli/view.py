@@ -1,0 +1,72 @@
+"""`turnwise view`: trajectories as a page to read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from turnwise.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from turnwise.rewards.trajectory import Trajectory
+
+
+def view(
+    files: Annotated[list[Path], typer.Argument(help="Files of trajectories, one JSON object a line.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The page to write. [default: beside the first file]")
+    ] = None,
+    title: Annotated[str, typer.Option(help="Heading of the page. [default: names of the files]")] = "",
+    privileged: Annotated[
+        bool, typer.Option("--privileged", help="Show answers and gold documents too, folded and marked.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many episodes.")] = 1000,
+    open_page: Annotated[
+        bool | None, typer.Option("--open/--no-open", help="Open it in a browser. [default: in a terminal]")
+    ] = None,
+) -> None:
+    """Write trajectories as one self-contained HTML page: every turn, what was seen, done and paid.
+
+    [bold]Example:[/bold] turnwise view runs/random.jsonl --no-open
+    """
+    from turnwise.view import render, summarize
+
+    trajectories, more = _read(files, limit)
+    page = out or files[0].with_suffix(".html")
+    if page.resolve() in {file.resolve() for file in files}:
+        raise CommandError(f"--out {str(page)!r} is one of the files to read")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    heading = title or ", ".join(file.stem for file in files)
+    page.write_text(render(trajectories, title=heading, privileged=privileged), encoding="utf-8")
+    summary = summarize(trajectories)
+    typer.echo(f"{summary.episodes} episodes, {summary.turns} turns, success rate {summary.success_rate:.0%}")
+    if more:
+        typer.echo(f"There are more; these are the first {limit} (see --limit).")
+    typer.echo(f"Page: {page}")
+    if sys.stdout.isatty() if open_page is None else open_page:
+        typer.launch(page.resolve().as_uri())
+
+
+def _read(files: list[Path], limit: int) -> tuple[list[Trajectory], bool]:
+    """The first `limit` trajectories, and whether there are more."""
+    from itertools import chain, islice
+
+    from turnwise.wrappers.record import read_trajectories
+
+    for file in files:
+        if not file.is_file():
+            raise CommandError(f"There is no file {str(file)!r}. {_nearby(file)}")
+    trajectories = list(islice(chain.from_iterable(map(read_trajectories, files)), limit + 1))
+    if not trajectories:
+        raise CommandError(f"There is no trajectory in {', '.join(map(str, files))}")
+    return trajectories[:limit], len(trajectories) > limit
+
+
+def _nearby(file: Path) -> str:
+    from turnwise.cli.errors import did_you_mean
+
+    siblings = [str(each) for each in file.parent.glob("*.jsonl")] if file.parent.is_dir() else []
+    return did_you_mean(str(file), siblings) if siblings else "Make one with: turnwise run … --out runs/x.jsonl"
