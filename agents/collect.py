@@ -1,10 +1,10 @@
-"""`collect`: play episodes with a policy, as many at a time as there are environments, and keep them as trajectories."""
+"""`collect`: play episodes with a policy, as many at a time as there are environments."""
 
 from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from turnwise.agents.policy import Context, Decision, Policy
@@ -61,16 +61,12 @@ def collect(
     _check(episodes, size, pool, task_ids)
     base = secrets.randbits(32) if seed is None else seed
     collection = _Collection(policy, pool, _starts(episodes, size, base, task_ids))
-    finished: list[Trajectory | None] = [None] * episodes
-    count = 0
-    for number, trajectory in collection.run():
-        finished[number] = trajectory
-        count += 1
+    for count, trajectory in enumerate(collection.run(), start=1):
         if on_trajectory is not None:
             on_trajectory(trajectory)
         if progress is not None:
             progress(count, episodes)
-    return [trajectory for trajectory in finished if trajectory is not None]
+    return [collection.finished[number] for number in range(episodes)]
 
 
 class _Start:
@@ -143,9 +139,11 @@ class _Collection:
         self._begun: dict[int, _Start] = {}
         self._running: dict[int, _Episode] = {}
         self._decided: dict[int, Decision] = {}
+        self._latest: dict[int, _Episode] = {}
+        self.finished: dict[int, Trajectory] = {}
 
-    def run(self) -> Iterator[tuple[int, Trajectory]]:
-        """Yield (number, trajectory) as episodes end."""
+    def run(self) -> Iterator[Trajectory]:
+        """Yield trajectories as their episodes end; `finished` has them by number."""
         for first in range(0, self._pool.num_envs, self._pool.group_size):
             self._begin(first)
         while self._begun or self._running:
@@ -172,12 +170,12 @@ class _Collection:
         """Note down a reply, and whether the episode is over."""
         start = self._begun.pop(reply.index, None)
         if start is not None:
-            self._running[reply.index] = _Episode(start, reply, self._pool)
+            self._running[reply.index] = self._latest[reply.index] = _Episode(start, reply, self._pool)
         else:
             self._running[reply.index].add(self._decided.pop(reply.index), reply)
         return reply.terminated or reply.truncated
 
-    def _decide(self, ready: Sequence[int]) -> Iterator[tuple[int, Trajectory]]:
+    def _decide(self, ready: Sequence[int]) -> Iterator[Trajectory]:
         if not ready:
             return
         contexts = [self._running[index].context for index in ready]
@@ -191,13 +189,25 @@ class _Collection:
             else:
                 yield self._finish(index, decision.stop_reason)
 
-    def _finish(self, index: int, stop_reason: str | None = None) -> tuple[int, Trajectory]:
+    def _finish(self, index: int, stop_reason: str | None = None) -> Trajectory:
         episode = self._running.pop(index)
         forget = getattr(self._policy, "forget", None)
         if forget is not None:
             forget(episode.start.episode_id)
+        number = episode.start.number
+        trajectory = self.finished[number] = episode.trajectory(stop_reason)
+        self._share_credit(number, episode.record.info.get("group_credit", ()))
         self._begin(index)
-        return episode.start.number, episode.trajectory(stop_reason)
+        return trajectory
+
+    def _share_credit(self, number: int, credits: Sequence[Mapping[str, Any]]) -> None:
+        """Give the members of a complete group their advantages, also those whose last step came before it was."""
+        for entry in credits:
+            if self._pool.num_envs == 1:  # a group wrapper there counts positions in the group
+                member = number - len(credits) + 1 + entry["member"]
+            else:
+                member = self._latest[entry["member"]].start.number
+            self.finished[member].turn_advantages = _floats(entry["turn_advantages"])
 
 
 def _floats(values: Any) -> list[float] | None:

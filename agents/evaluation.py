@@ -155,8 +155,6 @@ def evaluate(
 
     envs = make_vec(id, min(num_envs, episodes * attempts), backend=backend, **env_kwargs)
     try:
-        return summarize(
-            collect(policy, envs, episodes * attempts, seed=seed, task_ids=task_ids, group_size=attempts)
-        )
+        return summarize(collect(policy, envs, episodes * attempts, seed=seed, task_ids=task_ids, group_size=attempts))
     finally:
         envs.close()

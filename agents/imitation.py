@@ -80,7 +80,7 @@ def warm_up(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * _schedule(max(step / steps, elapsed))
         loss = -torch.cat(policy.row_logprobs(batch)).mean()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -97,10 +97,10 @@ def _schedule(done: float) -> float:
 
 
 def _batches(rows: Sequence[TokenRow], size: int, seed: int) -> Iterator[list[TokenRow]]:
-    """Endless batches of rows of similar length, in random order: little of a batch is padding."""
+    """Endless batches, each row once a pass, in an order that the seed decides."""
     rng = np.random.default_rng(seed)
-    lengths = np.array([len(row.ids) for row in rows])
+    size = min(size, len(rows))
     while True:
-        order = np.argsort(lengths + rng.uniform(0, 32, len(rows)), kind="stable")
-        starts = rng.permutation(np.arange(0, len(rows), size))
-        yield from ([rows[i] for i in order[start : start + size]] for start in starts.tolist())
+        order = rng.permutation(len(rows))
+        for start in range(0, len(rows) - size + 1, size):
+            yield [rows[i] for i in order[start : start + size]]

@@ -1,8 +1,8 @@
-"""The ways in which environments come to `collect`, behind one small interface: reset one, step one, who has answered."""
+"""The ways in which environments come to `collect`, behind one interface: reset one, step one, who has answered."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from turnwise.envs.core import ToolCall
 from turnwise.envs.vector import Reply, TurnVectorEnv
+from turnwise.wrappers.group import member_info
 
 
 class Pool(Protocol):
@@ -166,12 +167,14 @@ class LockstepPool:
     def _begin(self) -> list[Reply]:
         task_ids = {task_id for _, task_id in self._resets.values()}
         if len(task_ids) > 1:
-            raise ValueError(f"a lockstep vector environment takes one task_id for all members, got {sorted(task_ids)}")
+            raise ValueError(
+                f"a lockstep vector environment takes one task_id for all members, got {len(task_ids)} ids"
+            )
         seeds = [self._resets[i][0] if i in self._resets else None for i in range(self.num_envs)]
-        observations, infos = self._envs.reset(seed=seeds, options=_options(task_ids.pop()))
+        observations, infos = self._envs.reset(seed=seeds, options=_options(task_ids.pop()))  # type: ignore[arg-type]
         begun, self._resets = list(self._resets), {}
         self._ended[:] = False
-        return [Reply(i, observations[i], 0.0, False, False, info_of(infos, i)) for i in begun]
+        return [Reply(i, observations[i], 0.0, False, False, member_info(infos, i)) for i in begun]
 
     def _step(self) -> list[Reply]:
         if self._mode is AutoresetMode.DISABLED and self._ended.any():
@@ -186,25 +189,8 @@ class LockstepPool:
             if self._ended[i] and self._mode is AutoresetMode.SAME_STEP:
                 observation, info = infos["final_obs"][i], infos["final_info"]
             ended = bool(terminated[i]), bool(truncated[i])
-            replies.append(Reply(i, observation, float(rewards[i]), *ended, info_of(info, i)))
+            replies.append(Reply(i, observation, float(rewards[i]), *ended, member_info(info, i)))
         return replies
-
-
-def info_of(infos: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """One environment's info out of a vector environment's: the entries whose mask says that it has them.
-
-    >>> infos = {"turn": np.array([3, 0]), "_turn": np.array([True, False])}
-    >>> info_of(infos, 0), info_of(infos, 1)
-    ({'turn': 3}, {})
-    """
-    info: dict[str, Any] = {}
-    for key, values in infos.items():
-        mask = infos.get(f"_{key}")
-        if mask is None or not mask[index]:
-            continue
-        value = info_of(values, index) if isinstance(values, Mapping) else values[index]
-        info[key] = value.item() if isinstance(value, np.generic) else value
-    return info
 
 
 def _options(task_id: str | None) -> dict[str, Any] | None:

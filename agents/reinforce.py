@@ -122,7 +122,7 @@ class Reinforce:
                 drift = torch.cat([reference[i] for i in members]).to(device) - new
                 kl = (drift.exp() - drift - 1) * gather[1]
                 loss, terms["kl_reference"] = loss + self.kl * kl, kl.detach()
-            (loss.sum() / total).backward()
+            (loss.sum() / total).backward()  # type: ignore[no-untyped-call]
             for name, value in {"loss": loss.detach(), **terms}.items():
                 sums[name] = sums.get(name, 0.0) + float(value.sum()) / total
         norm = torch.nn.utils.clip_grad_norm_(self.policy.model.parameters(), self.max_grad_norm)
@@ -181,7 +181,9 @@ def _rows_with_credit(
             continue
         turns = slice(ends[number], ends[number + 1])
         rows = token_rows(trajectory)
-        per_row = zip(rows, broadcast(credit.advantage[turns], rows), broadcast(credit.weight[turns], rows), strict=True)
+        per_row = zip(
+            rows, broadcast(credit.advantage[turns], rows), broadcast(credit.weight[turns], rows), strict=True
+        )
         for row, advantage, weight in per_row:
             sampled = row.response_mask == 1
             # Rows that move nothing would still cost a forward and a backward pass.
@@ -190,4 +192,3 @@ def _rows_with_credit(
                 advantages.append(torch.from_numpy(advantage[sampled]).float())
                 weights.append(torch.from_numpy(weight[sampled]).float())
     return kept, advantages, weights
-

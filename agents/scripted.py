@@ -48,7 +48,7 @@ def _random_call(context: Context, rng: np.random.Generator) -> str:
     words = re.findall(r"\w+", context.observation) or ["nothing"]
     tools = _TOOL_LINE.findall(context.instructions)
     if not tools:
-        return words[int(rng.integers(len(words)))]
+        return str(words[int(rng.integers(len(words)))])
     name, signature = tools[int(rng.integers(len(tools)))]
     arguments: dict[str, str | int] = {}
     for parameter, kind in re.findall(r"(\w+): (\w+)", signature):

@@ -174,9 +174,7 @@ class TransformersPolicy:
         lengths = [len(row.prompt) for row in rows]
         for batch in sub_batches(lengths, rows=self.batch_size, tokens=self.batch_tokens):
             members = [rows[i] for i in batch]
-            generate(
-                self.model, members, options=self.options, is_complete=self._is_complete, pad_id=self._pad_id
-            )
+            generate(self.model, members, options=self.options, is_complete=self._is_complete, pad_id=self._pad_id)
 
     def _decision(self, prompt: Prompt, row: Row) -> Decision:
         return Decision(

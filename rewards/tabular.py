@@ -83,7 +83,7 @@ class TabularMDP:
     @cached_property
     def reachable(self) -> BoolArray:
         """(S,) whether an episode can get to a state."""
-        found = self.initial > 0
+        found: BoolArray = self.initial > 0
         edges = (self.transition > 0).any(axis=1)
         for _ in range(self.horizon):
             found = found | edges[found].any(axis=0)

@@ -57,7 +57,7 @@ class ScriptedEnv(TurnEnv):
                 self.truncate("script")
             else:
                 self.finish(0.0)
-        self._outcome.reward = beat.reward
+        self._outcome.reward = float(beat.reward)
         if not beat.valid:
             raise ToolError("This does not work.")
         self.record(**beat.terms)

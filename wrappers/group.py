@@ -186,7 +186,7 @@ class _OnVectorEnv(GroupWrapper, gym.vector.VectorWrapper[Any, Any, Any, Any, An
         """Begin episodes: all of them, or those of `options["reset_mask"]`."""
         mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_)))
         observations, infos = self.env.reset(seed=seed, options=options)
-        self._open(np.flatnonzero(mask).tolist(), observations, infos)
+        self._open_members(np.flatnonzero(mask).tolist(), observations, infos)
         return observations, infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -203,16 +203,16 @@ class _OnVectorEnv(GroupWrapper, gym.vector.VectorWrapper[Any, Any, Any, Any, An
             final = self._mode is AutoresetMode.SAME_STEP and ended[i]
             observation = infos["final_obs"][i] if final else texts[i]
             info = member_info(infos["final_info"] if final else infos, i)
-            self._at(i).add(each[i], (observation, rewards[i], terminations[i], truncations[i], info))
+            self._episode_of(i).add(each[i], (observation, rewards[i], terminations[i], truncations[i], info))
         rewards = np.array(rewards, dtype=np.float64)
-        infos = self._pay(stepped, rewards, infos)
-        infos = self._finish([i for i in stepped if ended[i]], rewards, infos)
+        infos = self._pay_members(stepped, rewards, infos)
+        infos = self._finish_members([i for i in stepped if ended[i]], rewards, infos)
         begun = ended if self._mode is AutoresetMode.SAME_STEP else skipped
-        self._open(np.flatnonzero(begun).tolist(), observations, infos)
+        self._open_members(np.flatnonzero(begun).tolist(), observations, infos)
         self._ended = ended
         return observations, rewards, terminations, truncations, infos
 
-    def _open(self, members: Sequence[int], observations: Any, infos: dict[str, Any]) -> None:
+    def _open_members(self, members: Sequence[int], observations: Any, infos: dict[str, Any]) -> None:
         texts = list(iterate(self.observation_space, observations)) if members else []
         for i in members:
             info = member_info(infos, i)
@@ -220,48 +220,48 @@ class _OnVectorEnv(GroupWrapper, gym.vector.VectorWrapper[Any, Any, Any, Any, An
             self._episodes[i] = EpisodeRecord(texts[i], info, self.instructions)
             self._ended[i] = False
         if members:
-            self.open_episodes([self._at(i) for i in members])
+            self.open_episodes([self._episode_of(i) for i in members])
 
-    def _pay(self, members: Sequence[int], rewards: Any, infos: dict[str, Any]) -> dict[str, Any]:
-        episodes = [self._at(i) for i in members]
+    def _pay_members(self, members: Sequence[int], rewards: Any, infos: dict[str, Any]) -> dict[str, Any]:
+        episodes = [self._episode_of(i) for i in members]
         paid = self.pay_turns(episodes) if members else []
         for i, episode, (reward, found) in zip(members, episodes, paid, strict=True):
             rewards[i] += finite(reward, type(self).__name__)
             episode.turns[-1].channels.update(found.get("reward_terms", {}))
             episode.paid.append(float(rewards[i]))
-            infos = self._put(infos, i, found)
+            infos = self._put_info(infos, i, found)
         return infos
 
-    def _finish(self, members: Sequence[int], rewards: Any, infos: dict[str, Any]) -> dict[str, Any]:
+    def _finish_members(self, members: Sequence[int], rewards: Any, infos: dict[str, Any]) -> dict[str, Any]:
         """Decide the rewards of the episodes that have ended, and share out the credit of complete groups."""
         complete: list[list[MemberCredit]] = []
         for i in members:
-            episode = self._at(i)
+            episode = self._episode_of(i)
             last = episode.paid.pop()
             turn_rewards = decided_rewards(episode, last, episode.info.get("turn_rewards"))
             episode.paid.append(last)
-            infos = self._put(infos, i, {"turn_rewards": PerTurn(turn_rewards)})
+            infos = self._put_info(infos, i, {"turn_rewards": PerTurn(turn_rewards)})
             if self.ledger is not None:
                 trajectory = episode.trajectory(turn_rewards.tolist())
                 credits = self.ledger.add(trajectory.group_id or trajectory.task_id, i, trajectory)
                 if credits:
-                    infos = self._put(infos, i, {"group_credit": credits})
+                    infos = self._put_info(infos, i, {"group_credit": credits})
                     complete.append(credits)
         for entry in (entry for credits in complete for entry in credits):
             i = entry["member"]
             if self.ledger is not None and i in members and entry["episode"] == self.ledger.episodes(i) - 1:
-                infos = self._put(infos, i, {"turn_advantages": entry["turn_advantages"]})
+                infos = self._put_info(infos, i, {"turn_advantages": entry["turn_advantages"]})
         return infos
 
-    def _put(self, infos: dict[str, Any], member: int, found: dict[str, Any]) -> dict[str, Any]:
+    def _put_info(self, infos: dict[str, Any], member: int, found: dict[str, Any]) -> dict[str, Any]:
         """Add entries to one member's info of this step, which lies in `final_info` if that step was reset over."""
-        episode = self._at(member)
+        episode = self._episode_of(member)
         last = episode.turns[-1]
         if self._mode is AutoresetMode.SAME_STEP and (last.terminated or last.truncated):
             found = {"final_info": found}
         return self._add_info(infos, found, member) if found else infos
 
-    def _at(self, member: int) -> EpisodeRecord:
+    def _episode_of(self, member: int) -> EpisodeRecord:
         episode = self._episodes[member]
         assert episode is not None, "step() checks that every episode has begun"
         return episode

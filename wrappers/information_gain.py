@@ -101,14 +101,14 @@ class InformationGainReward(GroupWrapper):
         """Pay the turn that has just been taken in each episode. Only those that go on are probed."""
         running = [episode for episode in episodes if not _is_over(episode)]
         after = dict(zip(map(id, running), self._mean_logprobs(running), strict=True))
-        return [self._pay(episode, after.get(id(episode))) for episode in episodes]
+        return [self._gain(episode, after.get(id(episode))) for episode in episodes]
 
     def credit(self, batch: TurnBatch, rollouts: Sequence[Trajectory]) -> Credit:
         """IGPO's advantages for one group."""
         probe = batch.channels.get(LOGPROB, np.full(batch.turns, np.nan))
         return igpo(batch, probe, gain=self.kind, norm=self.norm, gamma=self.gamma)
 
-    def _pay(self, episode: EpisodeRecord, after: float | None) -> tuple[float, dict[str, Any]]:
+    def _gain(self, episode: EpisodeRecord, after: float | None) -> tuple[float, dict[str, Any]]:
         before: float = episode.notes[LOGPROB]
         terms = {LOGPROB: before} if np.isfinite(before) else {}
         if after is None:

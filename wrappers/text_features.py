@@ -99,6 +99,11 @@ class TextFeatures(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorA
         text = observation_text(observation, info)
         return self._vector(text, info), reward, terminated, truncated, info
 
+    def action_masks(self) -> NDArray[np.bool_]:
+        """(max_actions,) the mask of the `DiscreteActions` inside, where sb3-contrib looks for it."""
+        mask: NDArray[np.bool_] = self.env.get_wrapper_attr("action_masks")()
+        return mask
+
     def _vector(self, text: str, info: dict[str, Any]) -> NDArray[np.float32]:
         info["observation_text"] = text
         used = info["turn"] / self._max_turns if self._max_turns else 0.0

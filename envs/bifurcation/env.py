@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from turnwise.envs.bifurcation.families import BONUS, Spec, World, build
 from turnwise.envs.core import ToolCall, ToolError, TurnEnv, tool
+from turnwise.rewards.batch import FloatArray
 from turnwise.rewards.tabular import ActionValues, TabularMDP, optimal
 
 NUM_TASKS = 100
@@ -46,6 +47,7 @@ class BifurcationEnv(TurnEnv):
     )
     parallel_tool_calls: ClassVar[bool] = False
     privileged_keys: ClassVar[frozenset[str]] = frozenset({"answer", "action_values"})
+    secret_keys: ClassVar[frozenset[str]] = frozenset({"answer"})
 
     state: int
 
@@ -61,8 +63,8 @@ class BifurcationEnv(TurnEnv):
         max_turns: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        self.spec = Spec(family, horizon, actions, anchor_rate, slip, spare_mistakes)
-        turns = self.spec.turns + _SPARE_TURNS if max_turns is None else max_turns
+        self.world_spec = Spec(family, horizon, actions, anchor_rate, slip, spare_mistakes)
+        turns = self.world_spec.turns + _SPARE_TURNS if max_turns is None else max_turns
         super().__init__(max_turns=turns, render_mode=render_mode)
         self._tasks = tuple(f"{family}-{seed}" for seed in range(NUM_TASKS))
         self._world: World | None = None
@@ -76,7 +78,7 @@ class BifurcationEnv(TurnEnv):
 
     def has_task(self, task_id: str) -> bool:
         """Whether it is this family's name and a seed; seeds beyond the listed ones are tasks too."""
-        return re.fullmatch(rf"{self.spec.family}-(0|[1-9]\d{{0,8}})", task_id) is not None
+        return re.fullmatch(rf"{self.world_spec.family}-(0|[1-9]\d{{0,8}})", task_id) is not None
 
     @property
     def mdp(self) -> TabularMDP:
@@ -90,7 +92,7 @@ class BifurcationEnv(TurnEnv):
     def begin(self, task_id: str) -> str:
         """Build the task's MDP and stand in its first room."""
         self._load(task_id)
-        self.state = int(self.np_random.choice(self.mdp.states, p=self.mdp.initial))
+        self.state = self._draw(self.mdp.initial)
         return self._room()
 
     @tool
@@ -104,7 +106,7 @@ class BifurcationEnv(TurnEnv):
             raise ToolError(f"There is no door {door} here; the doors are numbered 1 to {self.mdp.actions}.")
         before, action = self.state, door - 1
         successors, probabilities = self.mdp.successors
-        self.state = int(self.np_random.choice(successors[before, action], p=probabilities[before, action]))
+        self.state = int(successors[before, action, self._draw(probabilities[before, action])])
         bonus = float(self.mdp.signals[BONUS][before, action])
         self.record(*(["bonus"] if bonus else []), **{BONUS: bonus})
         if not self.mdp.terminal[self.state]:
@@ -137,7 +139,7 @@ class BifurcationEnv(TurnEnv):
             self._load(self._task_id)
 
     def oracle(self) -> Iterator[ToolCall]:
-        """The best door, turn by turn, along the likeliest path. Chance changes the rooms but not which door is best."""
+        """The best door, turn by turn, along the likeliest path: chance changes the rooms, not which door is best."""
         state, (successors, _) = self.state, self.mdp.successors
         while not self.mdp.terminal[state]:
             action = int(self._optimal.q[state].argmax())
@@ -159,9 +161,17 @@ class BifurcationEnv(TurnEnv):
         return self._best
 
     def _load(self, task_id: str) -> None:
-        world = build(self.spec, int(task_id.rsplit("-", 1)[1]))
+        world = build(self.world_spec, int(task_id.rsplit("-", 1)[1]))
         if world is not self._world:
             self._world, self._best = world, None
+
+    def _draw(self, probabilities: FloatArray) -> int:
+        remaining = self.np_random.random()
+        for index, probability in enumerate(probabilities.tolist()):
+            remaining -= probability
+            if remaining < 0.0:
+                return index
+        return int(probabilities.argmax())  # the probabilities sum to a little less than 1
 
     def _room(self) -> str:
         return f"You stand in room {self.state}. It has {self.mdp.actions} doors."

@@ -137,7 +137,7 @@ def distractor(spec: Spec, rng: np.random.Generator) -> Rules:
 
 
 def recoverable(spec: Spec, rng: np.random.Generator) -> Rules:
-    """A wrong choice leads aside, and a second choice back, while mistakes are to spare. The bonus pays the way back."""
+    """A wrong choice leads aside and another one back, while mistakes are to spare. The bonus pays the way back."""
     right, back = _right(spec, rng), int(rng.integers(spec.actions))
     goal = spec.turns - 2 * spec.spare_mistakes
 
@@ -212,7 +212,7 @@ FAMILIES: dict[str, Callable[[Spec, np.random.Generator], Rules]] = {
 _HORIZONS = {"long": 50, "anchors": 6, "stochastic": 6}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def build(spec: Spec, seed: int) -> World:
     """The MDP of a family that a seed draws. Equal arguments give the same object.
 

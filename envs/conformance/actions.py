@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from turnwise.envs.conformance.nasty import nasty_texts
-from turnwise.envs.conformance.playing import INVALID, Choose, Step, begin, episode, explorer, fingerprint
+from turnwise.envs.conformance.playing import INVALID, Choose, Step, begin, episode, explorer, fingerprint, random_call
 from turnwise.envs.conformance.registry import NotApplicable, Subject, Violation, expect, requirement
-from turnwise.envs.core import TurnEnv
+from turnwise.envs.core import Action, TurnEnv
 
 
 @requirement
@@ -22,15 +22,18 @@ def any_text_is_an_action(subject: Subject) -> None:
 
 @requirement
 def invalid_actions_change_nothing(subject: Subject) -> None:
-    """In the middle of an episode too, an invalid action takes a turn and changes nothing else."""
+    """In the middle of an episode too, a text that is no call, or a call that is refused, changes nothing."""
     with subject.open() as env:
         rng = subject.rng()
-        for seed in range(subject.episodes):
+        for seed in range(4 * subject.episodes):
             step = _midway(env, explorer(rng), seed, turns=int(rng.integers(1, env.max_turns + 1)))
             if not step.ended:
                 after = _try(env, step, INVALID)
                 expect(not after.info["is_action_valid"], f"{INVALID!r} counts as valid")
                 expect(after.info["tool_call"] is None, f"{INVALID!r} became {after.info['tool_call']}")
+                step = after
+            while not step.ended:
+                step = _try(env, step, random_call(env, str(step.observation), rng))
 
 
 def _midway(env: TurnEnv, choose: Choose, seed: int, turns: int) -> Step:
@@ -42,11 +45,12 @@ def _midway(env: TurnEnv, choose: Choose, seed: int, turns: int) -> Step:
     return last
 
 
-def _try(env: TurnEnv, before: Step, text: str) -> Step:
+def _try(env: TurnEnv, before: Step, action: Action) -> Step:
+    text = str(action)
     shown = f"{text[:40]!r}… ({len(text):,} characters)" if len(text) > 40 else repr(text)
     state = _state(env)
     try:
-        step = Step(text, *env.step(text))
+        step = Step(action, *env.step(action))
     except Exception as error:
         raise Violation(f"the action {shown} raised {type(error).__name__}: {error}") from error
     if not step.info["is_action_valid"]:

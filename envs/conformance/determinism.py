@@ -67,11 +67,11 @@ def environments_share_nothing(subject: Subject) -> None:
     pairs = list(zip(recordings, recordings[1:] + recordings[:1], strict=True))
     with subject.open() as one, subject.open() as two:
         for first, second in pairs:
-            got: tuple[list[str], list[str]] = ([], [])
+            said: tuple[list[str], list[str]] = ([], [])
             for i, texts in enumerate(_interleaved((one, first), (two, second))):
-                got[i % 2].extend(texts)
-            for recording, texts in zip((first, second), got, strict=True):
-                difference = first_difference(recording.trace, texts)
+                said[i % 2].extend(texts)
+            for recording, texts_of_one in zip((first, second), said, strict=True):
+                difference = first_difference(recording.trace, texts_of_one)
                 expect(not difference, f"seed {recording.seed}, beside another environment, {difference}")
 
 

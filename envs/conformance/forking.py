@@ -18,7 +18,7 @@ from turnwise.envs.conformance.playing import (
     replay,
     trace,
 )
-from turnwise.envs.conformance.registry import Subject, expect, requirement
+from turnwise.envs.conformance.registry import Subject, Violation, expect, requirement
 from turnwise.envs.core import TurnEnv
 
 
@@ -74,7 +74,10 @@ def snapshots_travel(subject: Subject) -> None:
             fork.advance(env)
             before, pickled = _moment(env), pickle.dumps(env.snapshot())
             with subject.open() as other:
-                other.restore(pickle.loads(pickled))
+                try:
+                    other.restore(pickle.loads(pickled))
+                except Exception as error:
+                    raise Violation(f"a new environment cannot restore it: {type(error).__name__}: {error}") from error
                 expect(_moment(other) == before, f"{before} arrived in a new environment as {_moment(other)}")
                 fork.expect_same_rest(other, "in a new environment, restored")
 

@@ -40,8 +40,8 @@ def shift_calendar(days: int) -> None:
 
     time.time = lambda: clock() + shift
     time.time_ns = lambda: clock_ns() + shift * 10**9
-    time.localtime = lambda seconds=None: local(time.time() if seconds is None else seconds)  # type: ignore[assignment]
-    time.gmtime = lambda seconds=None: utc(time.time() if seconds is None else seconds)  # type: ignore[assignment]
+    time.localtime = lambda seconds=None: local(time.time() if seconds is None else seconds)
+    time.gmtime = lambda seconds=None: utc(time.time() if seconds is None else seconds)
     datetime.datetime, datetime.date = Shifted, ShiftedDate  # type: ignore[misc]
 
 

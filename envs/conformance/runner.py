@@ -9,7 +9,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from turnwise.envs.conformance.registry import CHECKS, Check, MakeEnv, NotApplicable, Subject, Violation, bare
+from turnwise.envs.conformance.registry import CHECKS, Check, MakeEnv, NotApplicable, Subject, Violation
 from turnwise.envs.conformance.report import Finding, Report
 
 
@@ -51,9 +51,8 @@ def check(
         raise ValueError(f"episodes must be at least 1, got {episodes}")
     make_env: MakeEnv = partial(gym.make, gym.spec(make), disable_env_checker=True) if isinstance(make, str) else make
     subject = Subject(make_env, episodes, random_bound, seed)
-    env = make_env()
-    name = make if isinstance(make, str) else type(bare(env)).__name__
-    env.close()
+    with subject.open() as env:
+        name = make if isinstance(make, str) else type(env).__name__
     return Report(name, tuple(_run(CHECKS[check_name], subject) for check_name in names))
 
 

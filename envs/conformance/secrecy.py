@@ -35,7 +35,8 @@ def tasks_do_not_give_the_answer(subject: Subject) -> None:
             if count > len(tasks) / 2:
                 raise Violation(
                     f"info['privileged'][{key!r}] is shown before the agent has done anything in {count} of "
-                    f"{len(tasks)} tasks, for example {examples[key]!r:.100}; if the task may state it, name {key!r} in stated_keys"
+                    f"{len(tasks)} tasks, for example {examples[key]!r:.100}; if the task may state it, name it in "
+                    "stated_keys"
                 )
 
 

@@ -37,6 +37,13 @@ _PROGRESS_EVERY = 1_000
 class CatalogueBuildError(OSError):
     """A catalogue could not be written. Nothing of it is used, and a later attempt starts afresh."""
 
+    def __init__(self, spec: CatalogueSpec, cache_dir: Path, cause: OSError) -> None:
+        super().__init__(
+            f"cannot build the catalogue {spec.name} in {cache_dir}: {cause}. "
+            "Make room there, or point TURNWISE_CACHE (or cache_dir) at a folder that can be written"
+        )
+        self.errno = cause.errno
+
 
 def ensure_built(spec: CatalogueSpec, cache_dir: Path, progress: Progress | None = None) -> Path:
     """The folder of the built catalogue, which is built first where it is not there; waits for another builder.
@@ -54,11 +61,7 @@ def ensure_built(spec: CatalogueSpec, cache_dir: Path, progress: Progress | None
             if not is_complete(folder):
                 _build_in_place(spec, folder, progress)
     except OSError as error:
-        raise CatalogueBuildError(
-            error.errno,
-            f"cannot build the catalogue {spec.name} in {cache_dir}: {error}. "
-            f"Make room there, or point TURNWISE_CACHE (or cache_dir) at a folder that can be written",
-        ) from error
+        raise CatalogueBuildError(spec, cache_dir, error) from error
     return folder
 
 

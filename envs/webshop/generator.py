@@ -26,6 +26,7 @@ _ASIN_STEP = 1_743_392_200_063  # coprime to 36: index → asin is one to one
 _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BASE1296 = tuple(high + low for high in _BASE36 for low in _BASE36)
 _PRICE_STEP = 0.22
+_KINDS: tuple[Literal["attribute", "option", "price"], ...] = ("attribute",) * 5 + ("option",) * 4 + ("price",)
 
 
 class Attribute(NamedTuple):
@@ -40,9 +41,11 @@ class Family(NamedTuple):
 
     Attributes:
         kind: What differs: `"attribute"`, `"option"` or `"price"`.
-        variants: One entry per sibling for the first two kinds: its attribute, or its values of the option `pivot`.
         common: Attributes that all siblings have.
-        slots: Sentence numbers for the attributes, and where each is written; the variant's comes last.
+        options: Options that all siblings have; of `pivot` each has its own values.
+        own_attributes: One for each sibling of an attribute family.
+        own_values: One set of values for each sibling of an option family.
+        slots: Sentence numbers for the attributes, and where each is written; a sibling's own comes last.
     """
 
     size: int
@@ -53,7 +56,8 @@ class Family(NamedTuple):
     common: tuple[Attribute, ...]
     options: dict[str, tuple[str, ...]]
     pivot: str
-    variants: tuple[Attribute, ...] | tuple[tuple[str, ...], ...]
+    own_attributes: tuple[Attribute, ...]
+    own_values: tuple[tuple[str, ...], ...]
     price: float
     title: str
     opening: str
@@ -73,9 +77,9 @@ def generate_product(seed: int, index: int) -> Product:
     attributes = family.common
     options = family.options
     if family.kind == "attribute":
-        attributes = (*attributes, family.variants[member])  # type: ignore[arg-type]
+        attributes = (*attributes, family.own_attributes[member])
     elif family.kind == "option":
-        options = {name: family.variants[member] if name == family.pivot else v for name, v in options.items()}
+        options = {**options, family.pivot: family.own_values[member]}
     bullets, description = _texts(family, attributes)
     price = sibling_price(family, member)
     return Product(
@@ -154,7 +158,7 @@ def _family(seed: int, start: int, size: int) -> Family:
     pivots = [pool for pool in type_.options if pool.distinct]
     if kind == "option" and not pivots:
         kind = "attribute"
-    common, attribute_variants = _draw_attributes(draw, type_, size)
+    common, own_attributes = _draw_attributes(draw, type_, size)
     pivot = draw.choice(pivots) if kind == "option" else None
     options = {pool.name: _draw_values(draw, pool) for pool in type_.options}
     brand = draw.choice(phrases.BRAND_STARTS) + draw.choice(phrases.BRAND_MIDDLES) + draw.choice(phrases.BRAND_ENDS)
@@ -168,7 +172,8 @@ def _family(seed: int, start: int, size: int) -> Family:
         common=common,
         options=options,
         pivot=pivot.name if pivot else "",
-        variants=_draw_value_sets(draw, pivot, size) if pivot else attribute_variants,
+        own_attributes=own_attributes,
+        own_values=_draw_value_sets(draw, pivot, size) if pivot else (),
         price=_draw_price(draw, type_.prices),
         title=_title(draw, f"{brand} {series}", type_.noun, common),
         opening=draw.choice(phrases.OPENINGS).format(name=f"{brand} {series}", noun=type_.noun),
@@ -177,9 +182,6 @@ def _family(seed: int, start: int, size: int) -> Family:
         rating=3.0 + draw.below(20) / 10,
         reviews=tuple(Review(*review) for review in draw.sample(phrases.REVIEWS, draw.below(4))),
     )
-
-
-_KINDS: tuple[Literal["attribute", "option", "price"], ...] = ("attribute",) * 5 + ("option",) * 4 + ("price",)
 
 
 def _draw_attributes(draw: Draws, type_: ProductType, size: int) -> tuple[tuple[Attribute, ...], tuple[Attribute, ...]]:

@@ -19,6 +19,9 @@ MAX_TERMS = 64
 """Further terms of a query are ignored."""
 MAX_QUERY_CHARACTERS = 10_000
 
+INDEX_FORMAT: str = tantivy.__version__
+"""An index is read only by the version that wrote it; the ranking has been the same in all from 0.22.2 to 0.27."""
+
 _ANALYZER = "shop"
 _FIELD = "text"
 _HEAP_BYTES = 4_000_000_000  # a bound, not an allocation: the writer must not flush before the commit
@@ -28,6 +31,20 @@ class IndexBuildError(OSError):
     """The index could not be written."""
 
 
+class _DiskErrors:
+    """Turns Tantivy's ValueError, by which it reports what goes wrong on the disk, into `IndexBuildError`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, ValueError):
+            raise IndexBuildError(f"cannot write the search index in {self._folder}: {error}") from error
+
+
 def build_index(folder: Path, texts: Iterable[str]) -> None:
     """Write the index of the texts, one document each, in their order, into an empty folder.
 
@@ -35,19 +52,23 @@ def build_index(folder: Path, texts: Iterable[str]) -> None:
         IndexBuildError: The disk is full or the folder cannot be written; or the texts do not fit one segment
             (about 4 GB of index, beyond ten million products).
     """
-    try:
+    disk = _DiskErrors(folder)
+    with disk:
         index = _open(folder)
         writer = index.writer(_HEAP_BYTES, 1)
+    try:
         count = 0
         for text in texts:
             document = tantivy.Document()
             document.add_text(_FIELD, text)
-            writer.add_document(document)
+            with disk:
+                writer.add_document(document)
             count += 1
-        writer.commit()
-        writer.wait_merging_threads()
-    except ValueError as error:  # how Tantivy reports what goes wrong on the disk
-        raise IndexBuildError(f"cannot write the search index in {folder}: {error}") from error
+        with disk:
+            writer.commit()
+            writer.wait_merging_threads()
+    finally:
+        del writer  # ends its thread, which else might go on writing while the caller removes the folder
     index.reload()
     searcher = index.searcher()
     if searcher.num_segments > 1 or searcher.num_docs != count:

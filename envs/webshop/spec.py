@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from turnwise.envs.webshop.generator import GENERATOR_VERSION
+from turnwise.envs.webshop.search import INDEX_FORMAT
 
 FORMAT_VERSION = 1
 """Rises whenever the files of a built catalogue change."""
@@ -81,12 +82,12 @@ class CatalogueSpec:
         return f"webshop-{self.product_file.stem}{first}-{'human' if self.instruction_file else 'synthetic'}"
 
     def key(self) -> str:
-        """16 hex digits of all that decides the contents; of files their path, size and time of change.
+        """16 hex digits of all that decides what is on the disk; of files their path, size and time of change.
 
         Raises:
             FileNotFoundError: A file does not exist.
         """
-        parts: list[object] = [FORMAT_VERSION, self.kind, self.products]
+        parts: list[object] = [FORMAT_VERSION, INDEX_FORMAT, self.kind, self.products]
         if self.kind == "generated":
             parts += [GENERATOR_VERSION, self.seed]
         else:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,11 @@ class Goals(Sequence[Goal]):
     def __len__(self) -> int:
         return len(self._records)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    @overload
+    def __getitem__(self, index: int) -> Goal: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Goal]: ...
+    def __getitem__(self, index: int | slice) -> Goal | list[Goal]:
         """One goal, or a list of them for a slice."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
@@ -94,8 +99,7 @@ class Catalogue:
 
     def goal(self, index: int) -> Goal:
         """The goal with this index, from 0."""
-        goal: Goal = self.goals[index]
-        return goal
+        return self.goals[index]
 
     def split(self, name: str) -> NDArray[np.int32]:
         """Indices of the goals in `train`, `val` or `test`, rising."""

@@ -64,32 +64,28 @@ def run(
     from turnwise.cli.options import key_values
     from turnwise.cli.policies import open_policy
     from turnwise.cli.targets import find
-    from turnwise.cli.wraps import apply_credit, find_credit, find_wraps
-    from turnwise.rewards.credit import METHODS
-    from turnwise.wrappers import write_trajectories
+    from turnwise.cli.wraps import apply_credit, check_credit, find_wraps, group_credit, in_the_loop
 
     target = find(env, key_values(env_arg or (), "--env-arg"))
     file = _output_file(out, overwrite, f"{target.name.rpartition('/')[2]}-{Path(policy).name}-{seed}")
     if credit is not None:
-        needed = find_credit(credit, METHODS)[0].min_group
-        if group_size < needed:
-            raise CommandError(f"--credit {credit} compares rollouts of a task: give --group-size {needed} or more")
+        check_credit(credit, group_size)
     actor = open_policy(policy, seed, key_values(policy_arg or (), "--policy-arg"))
     asked = open_policy(probe, seed, {}) if probe is not None else actor if hasattr(actor, "answer_logprobs") else None
     wraps = find_wraps(wrap or (), group_size=group_size, probe=asked)
-    side_by_side = num_envs or group_size * max(1, min(8, episodes) // group_size)
     _try_out(target, wraps, task or ())
+    side_by_side = num_envs or group_size * max(1, min(8, episodes) // group_size)
     vector = _open_envs(target, side_by_side, group_size, backend, wraps)
     try:
-        trajectories, seconds = _collect(actor, vector, episodes, seed, task)
+        trajectories, seconds = _collect(actor, in_the_loop(vector), episodes, seed, task)
     finally:
         vector.close()
-    _complete(trajectories, target.name, vector)
+    for trajectory in trajectories:
+        trajectory.env_id = target.name
+    group_credit(vector, trajectories)
     if credit is not None:
         apply_credit(credit, trajectories)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.unlink(missing_ok=True)
-    write_trajectories(file, trajectories)
+    _write(file, trajectories)
     _report(trajectories, seconds, file)
     if len(trajectories) < episodes:
         raise typer.Exit(130)
@@ -172,13 +168,12 @@ def _collect(
     return ended, time.perf_counter() - started
 
 
-def _complete(trajectories: Sequence[Trajectory], env_id: str, envs: Any) -> None:
-    """Set what only the whole collection knows: the id as it was asked for, and the groups' advantages."""
-    from turnwise.cli.wraps import group_credit
+def _write(file: Path, trajectories: Sequence[Trajectory]) -> None:
+    from turnwise.wrappers import write_trajectories
 
-    for trajectory in trajectories:
-        trajectory.env_id = env_id
-    group_credit(envs, trajectories)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    write_trajectories(file, trajectories)
 
 
 def _report(trajectories: Sequence[Trajectory], seconds: float, file: Path) -> None:

@@ -32,15 +32,18 @@ def view(
 
     [bold]Example:[/bold] turnwise view runs/random.jsonl --no-open
     """
-    from turnwise.view import render, summarize
+    from turnwise.view import Section, comparison_table, render, summarize
 
-    trajectories, more = _read(files, limit)
+    sets, more = _read(files, limit)
+    trajectories = [trajectory for part in sets.values() for trajectory in part]
     page = out or files[0].with_suffix(".html")
     if page.resolve() in {file.resolve() for file in files}:
         raise CommandError(f"--out {str(page)!r} is one of the files to read")
     page.parent.mkdir(parents=True, exist_ok=True)
     heading = title or ", ".join(file.stem for file in files)
-    page.write_text(render(trajectories, title=heading, privileged=privileged), encoding="utf-8")
+    sections = [Section("Side by side", comparison_table(sets))] if len(sets) > 1 else []
+    html = render(trajectories, title=heading, privileged=privileged, sections=sections)
+    page.write_text(html, encoding="utf-8")
     summary = summarize(trajectories)
     typer.echo(f"{summary.episodes} episodes, {summary.turns} turns, success rate {summary.success_rate:.0%}")
     if more:
@@ -50,19 +53,28 @@ def view(
         typer.launch(page.resolve().as_uri())
 
 
-def _read(files: list[Path], limit: int) -> tuple[list[Trajectory], bool]:
-    """The first `limit` trajectories, and whether there are more."""
-    from itertools import chain, islice
+def _read(files: list[Path], limit: int) -> tuple[dict[str, list[Trajectory]], bool]:
+    """The first `limit` trajectories, by file, and whether there are more."""
+    from itertools import islice
 
     from turnwise.wrappers.record import read_trajectories
 
     for file in files:
         if not file.is_file():
             raise CommandError(f"There is no file {str(file)!r}. {_nearby(file)}")
-    trajectories = list(islice(chain.from_iterable(map(read_trajectories, files)), limit + 1))
-    if not trajectories:
+    names = [file.stem for file in files]
+    if len(set(names)) < len(files):
+        names = [str(file) for file in files]
+    sets: dict[str, list[Trajectory]] = {}
+    for name, file in zip(names, files, strict=True):
+        room = limit - sum(map(len, sets.values()))
+        sets[name] = list(islice(read_trajectories(file), room + 1))
+        if len(sets[name]) > room:
+            sets[name].pop()
+            return {name: part for name, part in sets.items() if part}, True
+    if not any(sets.values()):
         raise CommandError(f"There is no trajectory in {', '.join(map(str, files))}")
-    return trajectories[:limit], len(trajectories) > limit
+    return sets, False
 
 
 def _nearby(file: Path) -> str:

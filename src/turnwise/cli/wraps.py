@@ -12,6 +12,7 @@ from turnwise.cli.errors import CommandError, did_you_mean
 from turnwise.cli.options import name_and_options
 
 if TYPE_CHECKING:
+    from turnwise.rewards.method import MethodRecord
     from turnwise.rewards.trajectory import Trajectory
 
 _REFERENCE = re.compile(r"[\w./-]+:[A-Za-z_]\w*")
@@ -117,6 +118,19 @@ def _resolve(value: Any) -> Any:
     return getattr(found, name)
 
 
+def in_the_loop(wrapped: Any) -> Any:
+    """The stack without the outermost wrappers that pay nothing in a step.
+
+    They only share out advantages, which `group_credit` does when all rollouts are there; and without them the
+    environments go each at its own pace.
+    """
+    from turnwise.wrappers import GroupWrapper
+
+    while isinstance(wrapped, GroupWrapper) and type(wrapped).pay_turns is GroupWrapper.pay_turns:
+        wrapped = wrapped.env
+    return wrapped
+
+
 def group_credit(wrapped: Any, trajectories: Sequence[Trajectory]) -> None:
     """Give every rollout the advantages that the group wrappers of a stack put on finished groups.
 
@@ -150,9 +164,8 @@ def apply_credit(text: str, trajectories: Sequence[Trajectory]) -> None:
         CommandError: There is no such method, it needs more than trajectories, or it does not take these options.
     """
     from turnwise.rewards.batch import TurnBatch
-    from turnwise.rewards.credit import METHODS
 
-    record, options = find_credit(text, METHODS)
+    record, options = _find_credit(text)
     batch = TurnBatch.from_trajectories(trajectories)
     try:
         credit = record.function(batch, **options)
@@ -161,14 +174,23 @@ def apply_credit(text: str, trajectories: Sequence[Trajectory]) -> None:
     _set_advantages(trajectories, credit.split(batch))
 
 
-def find_credit(text: str, methods: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The record of a method and its options, out of `name:key=value`.
+def check_credit(text: str, group_size: int) -> None:
+    """See that a credit method exists and has rollouts to compare, before any is played.
 
     Raises:
-        CommandError: There is no such method, or it has no such option.
+        CommandError: It does not, or its groups are too small.
     """
+    record, _ = _find_credit(text)
+    if group_size < record.min_group:
+        raise CommandError(f"--credit {text} compares rollouts of a task: give --group-size {record.min_group} or more")
+
+
+def _find_credit(text: str) -> tuple[MethodRecord, dict[str, Any]]:
+    from turnwise.rewards.credit import METHODS
+
     name, options = name_and_options(text, "--credit")
-    record = _one_of(name, {key.replace("_", "-"): value for key, value in methods.items()}, "credit method")
+    methods = {key.replace("_", "-"): value for key, value in METHODS.items()}
+    record: MethodRecord = _one_of(name, methods, "credit method")
     parameters = list(inspect.signature(record.function).parameters)[1:]
     if unknown := sorted(set(options) - set(parameters)):
         raise CommandError(f"--credit {name} has no option {unknown[0]!r}. {did_you_mean(unknown[0], parameters)}")

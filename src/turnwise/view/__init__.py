@@ -9,5 +9,16 @@
 from turnwise.view.charts import line_chart
 from turnwise.view.page import Section, render
 from turnwise.view.summary import Summary, TermSummary, is_success, success_interval, summarize
+from turnwise.view.tables import comparison_table
 
-__all__ = ["Section", "Summary", "TermSummary", "is_success", "line_chart", "render", "success_interval", "summarize"]
+__all__ = [
+    "Section",
+    "Summary",
+    "TermSummary",
+    "comparison_table",
+    "is_success",
+    "line_chart",
+    "render",
+    "success_interval",
+    "summarize",
+]

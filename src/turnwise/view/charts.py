@@ -23,7 +23,7 @@ def line_chart(
     """Draw named lines with a legend; put the result into a `Section`.
 
     Args:
-        series: Name to (x, y) points in drawing order; at most 8 names have colours of their own.
+        series: Name to (x, y) points in drawing order; at most 10 names have colours of their own.
         x_label: What x is, with its unit.
         y_label: What y is, with its unit.
         y_range: Lowest and highest y shown; default: those of the data.
@@ -50,7 +50,7 @@ def line_chart(
         return f"{_place(x, x_ticks, LEFT, WIDTH - RIGHT):.1f},{_place(y, y_ticks, HEIGHT - BOTTOM, TOP):.1f}"
 
     body = [_grid(x_ticks, y_ticks, x_label, y_label)]
-    colours = {name: i % 8 for i, name in enumerate(series)}
+    colours = {name: i % 10 for i, name in enumerate(series)}
     for name, band in bands.items():
         outline = [at(x, high) for x, _, high in band] + [at(x, low) for x, low, _ in reversed(band)]
         body.append(f'<polygon class="c{colours.get(name, 0)}" points="{" ".join(outline)}"/>')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,7 @@ from turnwise.rewards.trajectory import Trajectory, Turn
 from turnwise.view.summary import ADVANTAGE, HINDSIGHT, Summary, is_success, summarize, turn_terms
 from turnwise.view.text import Block, block, visible
 
-COLOURS = 8
+COLOURS = 10
 """Colours of the style sheet; with more terms than this they are used again."""
 
 LABELS = {HINDSIGHT: "hindsight reward", ADVANTAGE: "group advantage"}
@@ -67,7 +68,7 @@ class TurnView:
 
 @dataclass(frozen=True, slots=True)
 class EpisodeView:
-    """One episode, ready to print. `facts` are short (name, value) pairs."""
+    """One episode, ready to print. `zero` and `spark`: see `_spark`. `facts` are short (name, value) pairs."""
 
     number: int
     task: str
@@ -76,6 +77,7 @@ class EpisodeView:
     reward: float
     stop_reason: str
     truncated: bool
+    zero: float
     spark: list[tuple[float, float]]
     facts: list[tuple[str, str]]
     turns: list[TurnView]
@@ -134,6 +136,7 @@ def _episode(
         shown = turn.next_observation
         own = privileged and turn.privileged != trajectory.privileged
         turns.append(_turn(turn, saw, bars, _secret(turn.privileged) if own else None))
+    zero, spark = _spark(trajectory.rewards.tolist())
     return EpisodeView(
         number=number,
         task=visible(trajectory.task_id) or "(no task id)",
@@ -142,7 +145,8 @@ def _episode(
         reward=float(trajectory.rewards.sum()),
         stop_reason=visible(trajectory.stop_reason) or "still running",
         truncated=trajectory.truncated,
-        spark=_spark([float(value) for value in trajectory.rewards]),
+        zero=zero,
+        spark=spark,
         facts=_facts(trajectory),
         turns=turns,
         privileged=_secret(trajectory.privileged) if privileged else None,
@@ -191,14 +195,13 @@ def _term_row(summary: Summary, index: int, scale: Mapping[str, float]) -> dict[
     }
 
 
-def _spark(rewards: Sequence[float]) -> list[tuple[float, float]]:
-    """(y, height) of one bar a turn in a box 20 high with the zero line at 10."""
-    full = max((abs(value) for value in rewards), default=0.0)
-    bars = []
-    for value in rewards:
-        height = 9.0 * abs(value) / full if full and value == value else 0.0
-        bars.append((round(10 - height if value > 0 else 10.0, 1), round(height, 1)))
-    return bars
+def _spark(rewards: Sequence[float]) -> tuple[float, list[tuple[float, float]]]:
+    """The zero line, and (y, height) of one bar a turn, in a box 20 high; the line is low if no reward is negative."""
+    finite = [value if math.isfinite(value) else 0.0 for value in rewards]
+    full = max(map(abs, finite), default=0.0) or 1.0
+    zero, room = (10.0, 9.0) if any(value < 0 for value in finite) else (19.0, 18.0)
+    heights = [round(room * abs(value) / full, 1) for value in finite]
+    return zero, [(zero - height if value > 0 else zero, height) for value, height in zip(finite, heights, strict=True)]
 
 
 def _secret(privileged: Mapping[str, Any]) -> Block | None:

@@ -163,6 +163,13 @@ def test_malformed_product_names_file_record_asin_and_field(original_files: File
     assert all(part in str(caught.value) for part in [str(paths["product_file"]), *told])
 
 
+def test_malformed_file_stops_the_build_and_leaves_no_trace(original_files: Files, tmp_path: Path) -> None:
+    paths = original_files(products=[GOOD, {**GOOD, "asin": "B000000008", "name": 5}])
+    with pytest.raises(DataFileError, match=r"record 1 \(asin 'B000000008'\), field 'name'"):
+        open_catalogue(CatalogueSpec.files(**paths), tmp_path / "cache")
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

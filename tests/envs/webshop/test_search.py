@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import subprocess
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from turnwise.envs.webshop.queries import keyword_queries
 from turnwise.envs.webshop.search import MAX_TERMS, SearchIndex, build_index
 from turnwise.envs.webshop.store import Catalogue
+from turnwise.envs.webshop.tasks import PANEL
 
+RANKING_HASH = "66b30f4434d0bb4a30e43372f9633b74b396f9e2911fab6abba931efcc1311cb"
 QUERIES = ("running shoes", "cotton", "gift for the office", "table lamp with pull chain", "free", "a men's shirt")
 SEARCH = """
 import sys
@@ -87,6 +90,11 @@ def test_ranking_is_the_same_in_another_process_and_another_build(small: Catalog
     environment = {**os.environ, "PYTHONHASHSEED": "77"}
     command = [sys.executable, "-c", SEARCH, str(tmp_path), *QUERIES]
     assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip() == here
+
+
+def test_ranking_is_the_same_on_every_machine(default: Catalogue) -> None:
+    hits = [default.search(default.goal(i).instruction) for i in PANEL]
+    assert hashlib.sha256(repr(hits).encode()).hexdigest() == RANKING_HASH
 
 
 def _search_in_child(small: Catalogue, answers: multiprocessing.Queue) -> None:  # type: ignore[type-arg]

@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-import resource
 import shutil
 import signal
 import subprocess
@@ -209,17 +208,24 @@ def test_key_follows_the_contents() -> None:
     assert SPEC.key() == CatalogueSpec.generated(60, 9).key()
 
 
-def test_opening_costs_little_memory(tmp_path: Path) -> None:
-    spec = CatalogueSpec.generated(products=20_000, seed=0)
-    folder = build.ensure_built(spec, tmp_path)
-    on_disk = sum(path.stat().st_size for path in folder.rglob("*"))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    shop = Catalogue(spec, folder)
-    shop.search("running shoes")
-    shop.product(shop.position(shop.product(19_999).asin))
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    assert on_disk > 20_000_000
-    assert grown < on_disk / 4
+READ = """
+import resource, sys
+from pathlib import Path
+from turnwise.envs.webshop.records import RecordFile
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+records = RecordFile(Path(sys.argv[1]))
+assert records[len(records) - 1]["n"] == len(records) - 1
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_opening_records_does_not_load_them(tmp_path: Path) -> None:
+    with RecordWriter(tmp_path / "big") as writer:
+        for n in range(30_000):
+            writer.add({"n": n, "text": "x" * 2000})
+    done = subprocess.run([sys.executable, "-c", READ, tmp_path / "big"], capture_output=True, text=True, check=True)
+    assert (tmp_path / "big.jsonl").stat().st_size > 60e6
+    assert float(done.stdout) < 10, "megabytes"
 
 
 def test_records_by_position(tmp_path: Path) -> None:
