@@ -5,21 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 
 from turnwise.agents.fidelity_report import FidelityReport, FidelityRow
 from turnwise.agents.stand_ins import Case, Exploration, NoStandInError, describe_inputs, inputs_for
 from turnwise.envs.bifurcation import FAMILIES, Sample, Spec, build, sample_batch
-from turnwise.rewards.batch import Credit, TurnBatch
+from turnwise.rewards.batch import Credit, FloatArray, IntArray
 from turnwise.rewards.credit import METHODS
 from turnwise.rewards.fidelity import Fidelity, choice_codes, fidelity
 from turnwise.rewards.method import MethodRecord
+from turnwise.rewards.segments import Segments, normalise
 from turnwise.rewards.tabular import ActionValues, epsilon_optimal_policy, evaluate
 
 GROUP_SIZES = (4, 8, 16)
-EXPLORATION_GROUPS = 512
+EXPLORATION_ROLLOUTS = 512
+CRITIC = "+critic"
+"""What a row's method ends in where a tabular critic's baseline was taken off the method's returns."""
 
 MakeCase = Callable[[int, int], Case]
 """A function of (group size, seed) that samples turns and knows the truth about them."""
@@ -46,7 +48,7 @@ class Setting:
     repeats: int = 3
 
 
-QUICK = Setting(seeds=3, rollouts=1_600, repeats=1)
+QUICK = Setting(seeds=3, rollouts=3_200, repeats=2)
 """Less of everything: all families and methods in a minute or two."""
 
 
@@ -104,7 +106,7 @@ def tabular_cases(family: str, setting: Setting) -> MakeCase:
         policy = epsilon_optimal_policy(mdp, setting.epsilon)
         rng = np.random.default_rng([seed, group_size])
         sample = sample_batch(mdp, policy, max(1, setting.rollouts // group_size), group_size, rng)
-        explored = sample_batch(mdp, policy, EXPLORATION_GROUPS, 1, rng)
+        explored = sample_batch(mdp, policy, EXPLORATION_ROLLOUTS, 1, rng)
         case = tabular_case(sample, evaluate(mdp, policy))
         return replace(case, exploration=Exploration(explored.batch, choice_codes(explored.state, explored.action)))
 
@@ -119,18 +121,41 @@ def tabular_case(sample: Sample, values: ActionValues) -> Case:
     return Case(sample.batch, state, sample.next_state, choice, values.v[state], values.q[state, action])
 
 
-def method_credit(record: MethodRecord, case: Case, *, noise: float, rng: np.random.Generator) -> tuple[Any, float]:
-    """The (M,) credit that a method gives the turns of a case, and the seconds it took without its inputs."""
+def method_credit(
+    record: MethodRecord, case: Case, *, noise: float, rng: np.random.Generator, repeats: int = 1
+) -> tuple[FloatArray, float]:
+    """The (M,) credit that a method gives the turns of a case, as it reaches the loss, and the seconds it took.
+
+    The time is the fastest of the repeats, and does not count the method's inputs.
+
+    Raises:
+        NoStandInError: The method needs something that nothing stands in for.
+    """
     inputs = inputs_for(record, case, noise=noise, rng=rng)
-    started = time.perf_counter()
-    credit: Credit = record.function(case.batch, **inputs)
-    seconds = time.perf_counter() - started
-    return _in_the_loss(credit, case.batch), seconds
+    seconds = float("inf")
+    for _ in range(repeats):
+        started = time.perf_counter()
+        credit: Credit = record.function(case.batch, **inputs)
+        seconds = min(seconds, time.perf_counter() - started)
+    return credit.advantage * credit.weight * credit.keep[case.batch.row], seconds
 
 
-def _in_the_loss(credit: Credit, batch: TurnBatch) -> Any:
-    """What reaches the policy: weights and dropped trajectories included."""
-    return credit.advantage * credit.weight * credit.keep[batch.row]
+def needs_critic(record: MethodRecord) -> bool:
+    """Whether a method makes turn rewards and leaves the baseline to the trainer's critic."""
+    return record.scope in ("turn", "episode") and not record.needs & {"values", "group"}
+
+
+def minus_state_mean(credit: FloatArray, state: IntArray) -> FloatArray:
+    """(M,) credit minus the mean credit of the other turns that began in the same state: what a tabular critic does.
+
+    A state that was met once has no baseline and gets 0.
+
+    >>> minus_state_mean(np.array([2.0, 1.0, 5.0]), np.array([0, 0, 1])).tolist()
+    [1.0, -1.0, 0.0]
+    """
+    states = Segments.of(state)
+    factor = states.count / np.maximum(states.count - 1, 1)
+    return factor[states.code] * normalise(credit, states, scale=False)
 
 
 def _measure(
@@ -141,28 +166,38 @@ def _measure(
     setting: Setting,
     skipped: dict[str, str],
 ) -> list[FidelityRow]:
-    found: dict[str, list[Fidelity]] = {record.name: [] for record in records}
-    times: dict[str, list[float]] = {record.name: [] for record in records}
+    found: dict[str, list[tuple[Fidelity, float]]] = {}
     for seed in range(setting.seeds):
         case = make(size, seed)
         for record in records:
-            # The same error of the same model for every method and every run.
-            rng = np.random.default_rng([seed, size, 1])
             try:
-                runs = [method_credit(record, case, noise=setting.noise, rng=rng)]
+                measured = _measured(record, case, setting, seed)
             except NoStandInError as reason:
                 skipped.setdefault(record.name, str(reason))
                 continue
-            runs += [method_credit(record, case, noise=setting.noise, rng=rng) for _ in range(setting.repeats - 1)]
-            found[record.name].append(fidelity(runs[0][0], case.advantage, case.choice, tolerance=case.tolerance))
-            times[record.name].append(min(seconds for _, seconds in runs) / max(case.batch.turns, 1))
-    return [
-        _row(family, size, record, found[record.name], times[record.name]) for record in records if found[record.name]
-    ]
+            for name, one in measured.items():
+                found.setdefault(name, []).append(one)
+    stand_ins = {record.name: describe_inputs(record) for record in records}
+    return [_row(family, size, name, ones, stand_ins[name.removesuffix(CRITIC)]) for name, ones in found.items()]
 
 
-def _row(family: str, size: int, record: MethodRecord, found: list[Fidelity], times: list[float]) -> FidelityRow:
-    values = np.array([astuple(one) for one in found])
+def _measured(record: MethodRecord, case: Case, setting: Setting, seed: int) -> dict[str, tuple[Fidelity, float]]:
+    """By the method's name, and by its name with a critic where it needs one: fidelity and microseconds a turn."""
+    # Seeded alike for every method: the same model makes the same error for all that ask it.
+    rng = np.random.default_rng([seed, 1])
+    credit, seconds = method_credit(record, case, noise=setting.noise, rng=rng, repeats=setting.repeats)
+    credits = {record.name: credit}
+    if needs_critic(record):
+        credits[record.name + CRITIC] = minus_state_mean(credit, case.state)
+    each = 1e6 * seconds / max(case.batch.turns, 1)
+    return {
+        name: (fidelity(values, case.advantage, case.choice, tolerance=case.tolerance), each)
+        for name, values in credits.items()
+    }
+
+
+def _row(family: str, size: int, name: str, found: list[tuple[Fidelity, float]], stand_in: str) -> FidelityRow:
+    values = np.array([astuple(one) for one, _ in found])
     defined = (~np.isnan(values)).sum(axis=0)
     mean = np.where(defined > 0, np.nansum(values, axis=0) / np.maximum(defined, 1), np.nan)
     spread = np.sqrt(np.nansum((values - mean) ** 2, axis=0) / np.maximum(defined - 1, 1) / np.maximum(defined, 1))
@@ -170,12 +205,12 @@ def _row(family: str, size: int, record: MethodRecord, found: list[Fidelity], ti
     return FidelityRow(
         family=family,
         group_size=size,
-        method=record.name,
+        method=name,
         mean=Fidelity(*mean.tolist()),
         sign_accuracy_se=error["sign_accuracy"],
         spearman_se=error["spearman"],
-        microseconds_per_turn=1e6 * float(np.median(times)),
-        stand_in=describe_inputs(record),
+        microseconds_per_turn=float(np.median([each for _, each in found])),
+        stand_in=stand_in,
     )
 
 

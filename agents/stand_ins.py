@@ -19,6 +19,8 @@ from turnwise.rewards.method import MethodRecord
 
 LEAST_PROBABILITY = 1e-3
 """What a probe gives an answer that cannot be reached any more."""
+IMPLICIT_BETA = 0.05
+"""The published beta of implicit reward models, for those that have no default."""
 
 
 class NoStandInError(LookupError):
@@ -121,8 +123,9 @@ def _action_value(case: Case, noise: float, rng: np.random.Generator) -> FloatAr
     return case.action_value + noise * _per_code(case.choice, rng)
 
 
-def _advantage(case: Case, noise: float, rng: np.random.Generator) -> FloatArray:
-    return case.advantage + noise * _per_code(case.choice, rng)
+def _log_ratio(case: Case, noise: float, rng: np.random.Generator) -> FloatArray:
+    """(M,) what beta times the log-ratio of a trained implicit reward model tends to, over beta."""
+    return (case.advantage + noise * _per_code(case.choice, rng)) / IMPLICIT_BETA
 
 
 def _answer_logprob(case: Case, noise: float, rng: np.random.Generator) -> FloatArray:
@@ -162,8 +165,17 @@ STAND_INS: Mapping[str, StandIn] = {
     "probe": _answer_logprob,
     "values": _state_value,
     "progress": fitted_progress,
+    "log_ratio": _log_ratio,
+    "score": lambda case, noise, rng: 2.0 * np.clip(_action_value(case, noise, rng), 0.0, 1.0) - 1.0,
+    "process": lambda case, noise, rng: np.clip(_action_value(case, noise, rng), 0.0, 1.0),
+    "match": lambda case, noise, rng: (case.advantage >= -np.asarray(case.tolerance)).astype(np.float64),
+    "action": lambda case, noise, rng: case.choice,
     "levels": _bonus_levels,
     "thresholds": lambda case, noise, rng: [0.5],
+    "beta": lambda case, noise, rng: IMPLICIT_BETA,
+    "window": lambda case, noise, rng: 0,
+    "repeats": lambda case, noise, rng: "once",
+    "rng": lambda case, noise, rng: rng,
 }
 """By the name of a method's argument: a function of (case, noise, generator)."""
 
@@ -171,7 +183,14 @@ DESCRIPTIONS: Mapping[str, str] = {
     "probe": "log of the true value of the state + noise",
     "values": "true value of the state + noise",
     "progress": "ridge regression on other rollouts",
+    "log_ratio": "true advantage + noise, over beta 0.05",
+    "score": "true action value + noise, from -1 to 1",
+    "process": "true action value + noise, from 0 to 1",
+    "match": "whether the true advantage is not negative",
     "levels": "the environment's bonus",
     "thresholds": "0.5",
+    "beta": "0.05",
+    "window": "0",
+    "repeats": "once",
 }
 """What each stand-in is, in words."""

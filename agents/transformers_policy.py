@@ -255,10 +255,14 @@ def sequence_logprobs(
 
 def load(name: str, tokenizer: Any = None, *, device: str | torch.device, dtype: str | torch.dtype) -> tuple[Any, Any]:
     """A model and its tokenizer by name or path, on a device."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
     if tokenizer is None:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        # Transformers 5 puts the class that belongs to the model's type in place of a generic one, and with it other
+        # rules for splitting words: the same text would become other tokens than the model was trained on.
+        generic = get_tokenizer_config(name).get("tokenizer_class") in ("PreTrainedTokenizerFast", "TokenizersBackend")
+        tokenizer = (PreTrainedTokenizerFast if generic else AutoTokenizer).from_pretrained(name)
     if device == "auto":
         has_mps = torch.backends.mps.is_available()
         device = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"

@@ -1,10 +1,11 @@
 """What a wrapper costs: microseconds a turn beside the bare environment, measured in the same run.
 
-`python benchmarks/wrappers.py [--environment turnwise/WebShop-v0] [--repeats 15]`; times are CPU times of this process, so that other work on the machine counts little.
+`python benchmarks/wrappers.py [--environment turnwise/WebShop-v0] [--repeats 15] [--turns 1000]`
 
 Every environment plays the same episodes (the task's solution over and over). In each repeat all of them take their
 turn, the bare one first, and a wrapper's cost is its time minus the bare one's in that repeat; the table gives the
-median over the repeats. The bar is 30 µs a turn for wrappers that call no model and extract no features.
+median over the repeats. Times are CPU times of this process, so that other work on the machine counts little. The bar
+is 30 µs a turn for wrappers that call no model and extract no features.
 """
 
 from __future__ import annotations

@@ -327,10 +327,11 @@ class TurnEnv(gym.Env[Any, Any], ABC):
         if self._ended:
             raise ResetNeeded(f"{type(self).__name__}: call reset() before step(): the episode has ended")
         self._turn += 1
-        outcome = self._outcome = _Outcome()
+        self._outcome = _Outcome()
         calls, error = self._read(action)
         if not error:
             error, observation = self._carry_out(calls)
+        outcome = self._outcome
         if error:
             observation = self._clip(f"Invalid action. {error}\n\n{self._observation}")
             calls = ()
@@ -433,8 +434,7 @@ class TurnEnv(gym.Env[Any, Any], ABC):
                 observations.append(getattr(self, call.name)(**arguments))
             except ToolError as error:
                 self.state = before
-                self._outcome.events.clear()
-                self._outcome.terms.clear()
+                self._outcome = _Outcome()
                 return str(error), ""
             if self._outcome.terminated or self._outcome.truncated:
                 break

@@ -22,13 +22,13 @@ from turnwise.envs.tools import ToolCall, ToolSchema
 MAX_ACTION_LENGTH = 65_536
 """Longer texts are refused unread: no action of ours needs them, and a parser must not be a way to waste time."""
 
-_THINKING = re.compile(r"<(think|thinking|reasoning|scratchpad)>.*?</\1>", re.DOTALL | re.IGNORECASE)
-_UNCLOSED_THINKING = re.compile(r"<(?:think|thinking|reasoning|scratchpad)>.*\Z", re.DOTALL | re.IGNORECASE)
+_THINKING = re.compile(r"<(think|thinking|reasoning|scratchpad)>", re.IGNORECASE)
+_END_OF_THINKING = re.compile(r"</(?:think|thinking|reasoning|scratchpad)>", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*$", re.MULTILINE)
 _TOOL_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 _BRACKET = re.compile(r"\s*([A-Za-z_]\w*)\[(.*)\]\s*\Z", re.DOTALL)
 _PAREN = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*\Z", re.DOTALL)
-_LINE_CALL = re.compile(r"([A-Za-z_]\w*)([\[(])")
+_LINE_CALL = re.compile(r"\b([A-Za-z_]\w*)([\[(])")  # without \b, quadratic in the length of a word
 
 
 class ParsedAction(NamedTuple):
@@ -72,9 +72,22 @@ def parse_action(text: str, tools: Mapping[str, ToolSchema]) -> ParsedAction:
 
 
 def _strip_thinking_and_fences(text: str) -> str:
-    if "<" in text:
-        text = _UNCLOSED_THINKING.sub("", _THINKING.sub("", text))
-    return _FENCE.sub("", text).strip()
+    return _FENCE.sub("", _strip_thinking(text) if "<" in text else text).strip()
+
+
+def _strip_thinking(text: str) -> str:
+    """Without thinking blocks. One search per block: a pattern over whole blocks is quadratic in unclosed ones."""
+    kept, position = [], 0
+    end = _END_OF_THINKING.search(text)
+    if end and not _THINKING.search(text, 0, end.start()):
+        position = end.end()  # some chat templates open the block in the prompt
+    while begin := _THINKING.search(text, position):
+        kept.append(text[position : begin.start()])
+        end = re.compile(f"</{begin.group(1)}>", re.IGNORECASE).search(text, begin.end())
+        if end is None:
+            return "".join(kept)  # cut off while it thought
+        position = end.end()
+    return "".join(kept) + text[position:]
 
 
 def _from_blocks(blocks: list[str], tools: Mapping[str, ToolSchema]) -> ParsedAction:
@@ -125,15 +138,33 @@ def _call_from_object(item: Any, tools: Mapping[str, ToolSchema]) -> ToolCall | 
 
 def _from_call_syntax(text: str, tools: Mapping[str, ToolSchema]) -> ParsedAction:
     """`name[argument]` or `name(key="value")`: the whole text, or the first line that holds one ("Action: …")."""
-    for candidate in (text, *_lines_with_a_call(text, tools)):
-        if match := _BRACKET.match(candidate):
-            call = _known(_positional(match.group(1), match.group(2), tools), tools)
-        elif match := _PAREN.match(candidate):
-            call = _known_keyword_call(match.group(1), match.group(2), tools)
-        else:
-            continue
-        return ParsedAction((), call) if isinstance(call, str) else ParsedAction((call,))
-    return ParsedAction((), f"No tool call found. {_expected(tools)}")
+    lines = _lines_with_a_call(text, tools)
+    whole = _one_call(text, tools)
+    if isinstance(whole, ToolCall) and not (lines and _is_several_lines_of_calls(text)):
+        return ParsedAction((whole,))
+    call = _one_call(lines[0], tools) if lines else whole
+    if call is None:
+        return ParsedAction((), f"No tool call found. {_expected(tools)}")
+    return ParsedAction((), call) if isinstance(call, str) else ParsedAction((call,))
+
+
+def _one_call(text: str, tools: Mapping[str, ToolSchema]) -> ToolCall | str | None:
+    """The call that the whole text is, what is wrong with it, or None where it does not look like one."""
+    if match := _BRACKET.match(text):
+        return _known(_positional(match.group(1), match.group(2), tools), tools)
+    if match := _PAREN.match(text):
+        return _known_keyword_call(match.group(1), match.group(2), tools)
+    return None
+
+
+def _is_several_lines_of_calls(text: str) -> bool:
+    """Whether `a[x]` and `b[y]` on two lines would be read as one call with the argument `x] … b[y`."""
+    depth = 0
+    for bracket in re.findall(r"[\[\]]", text)[:-1]:
+        depth += 1 if bracket == "[" else -1
+        if depth == 0:
+            return True
+    return False
 
 
 def _lines_with_a_call(text: str, tools: Mapping[str, ToolSchema]) -> list[str]:
@@ -165,8 +196,10 @@ def _known_keyword_call(name: str, inside: str, tools: Mapping[str, ToolSchema])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # an agent's "\\d" is not the user's business
             node = ast.parse(f"f({inside}\n)", mode="eval").body
-        positional = [ast.literal_eval(argument) for argument in getattr(node, "args", [])]
-        keyword = {k.arg: ast.literal_eval(k.value) for k in getattr(node, "keywords", []) if k.arg is not None}
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            raise ValueError("more than one call")  # "a() or b()" is an expression, and no call of a
+        positional = [ast.literal_eval(argument) for argument in node.args]
+        keyword = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg is not None}
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return f'The arguments of {name} could not be read; write for example {name}(key="value"). {_expected(tools)}'
     names = [p.name for p in tools[name].parameters]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 import types
 import typing
@@ -48,7 +49,7 @@ class ToolCall:
 
 
 def _is_plain(text: str) -> bool:
-    return bool(text) and text == text.strip() and "\n" not in text and "<" not in text and "`" not in text
+    return bool(text) and text == text.strip() and text.splitlines() == [text] and "<" not in text and "`" not in text
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class ToolSchema:
         """The arguments in their declared types, or a sentence that says what is wrong with them."""
         known = {p.name: p for p in self.parameters}
         if unknown := [name for name in arguments if name not in known]:
-            return f"{self.name} has no argument {unknown[0]!r}. Its signature is {self.signature}."
+            return f"{self.name} has no argument {_short(unknown[0])}. Its signature is {self.signature}."
         bound: dict[str, Any] = {}
         for parameter in self.parameters:
             if parameter.name not in arguments:
@@ -196,7 +197,7 @@ def _coerce(value: Any, annotation: Any) -> tuple[bool, Any]:
     """Whether a value fits a type, and the value in it. Only lossless changes: '3' is an int, 'three' is not."""
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Literal:
-        return value in inner, value
+        return any(value == option and type(value) is type(option) for option in inner), value
     if origin in (typing.Union, types.UnionType):
         return next((result for option in inner if (result := _coerce(value, option))[0]), (False, value))
     if (origin or annotation) is list:
@@ -206,8 +207,12 @@ def _coerce(value: Any, annotation: Any) -> tuple[bool, Any]:
         return value is None, None
     if isinstance(value, str) and annotation in (int, float, bool):
         value = _from_text(value, annotation)
+    if type(value) is int and abs(value) >= 2**63:
+        return False, value  # no argument needs it, and what a tool hands it to may not take it
     if annotation is float and type(value) is int:
         return True, float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return False, value
     return isinstance(value, origin or annotation) and (annotation is bool or not isinstance(value, bool)), value
 
 
@@ -224,5 +229,8 @@ def _from_text(text: str, annotation: type) -> Any:
 
 
 def _short(value: Any, limit: int = 60) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of very many digits, or lists in lists in lists
+        text = f"a very long {type(value).__name__}"
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
-from turnwise.rewards.batch import Credit
+from typing import Any, Literal, TypeAlias
 
 Provenance: TypeAlias = Literal["verified", "read", "unverified"]
 """verified: compared with the authors' code by running both. read: written from the paper or code, not run against it.
@@ -34,7 +32,7 @@ class MethodRecord:
     """
 
     name: str
-    function: Callable[..., Credit]
+    function: Callable[..., Any]
     paper: str
     arxiv: str
     provenance: Provenance

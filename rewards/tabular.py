@@ -84,7 +84,7 @@ class TabularMDP:
     def reachable(self) -> BoolArray:
         """(S,) whether an episode can get to a state."""
         found: BoolArray = self.initial > 0
-        edges = (self.transition > 0).any(axis=1)
+        edges: BoolArray = np.asarray((self.transition > 0).any(axis=1))
         for _ in range(self.horizon):
             found = found | edges[found].any(axis=0)
         return found

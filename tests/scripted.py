@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from turnwise.envs.core import ToolCall, ToolError, TurnEnv, tool
+from turnwise.envs.core import ToolCall, TurnEnv, tool
 
 
 class Beat(NamedTuple):
@@ -18,7 +18,8 @@ class Beat(NamedTuple):
 
 
 class ScriptedEnv(TurnEnv):
-    """Plays rollout 0, 1, 2, ... of its script, one an episode, whatever the agent writes.
+    """Plays rollout 0, 1, 2, ... of its script, one an episode, as long as the agent writes `go[]`. An invalid turn
+    is one that only `info` calls so.
 
     The observation before turn t of rollout i is `"i/t"`. Rewards are not limited to [0, 1]: published test vectors are
     not either.
@@ -58,10 +59,15 @@ class ScriptedEnv(TurnEnv):
             else:
                 self.finish(0.0)
         self._outcome.reward = float(beat.reward)
-        if not beat.valid:
-            raise ToolError("This does not work.")
         self.record(**beat.terms)
         return self._page(turn + 1)
+
+    def step(self, action: Any) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        *result, info = super().step(action)
+        if not self.rollouts[self.rollout][self._turn - 1].valid:
+            info.update(is_action_valid=False, tool_call=None)
+        observation, reward, terminated, truncated = result
+        return observation, reward, terminated, truncated, info
 
     def state_key(self) -> str:
         script = self.rollouts[self.rollout]

@@ -8,7 +8,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from turnwise.rewards.credit.gated import open_gates
 from turnwise.rewards.protocols import FloatArray, TurnReward
 from turnwise.rewards.trajectory import Trajectory, Turn
 from turnwise.wrappers.base import (
@@ -95,18 +94,17 @@ class GatedRewardAccumulation(TurnWrapper):
     def settle(self, trajectory: Trajectory, rewards: FloatArray) -> FloatArray:
         """The rewards so far and, through an open gate, the step rewards."""
         steps = np.array([sum(turn.channels.get(name, 0.0) for name in self.names) for turn in trajectory.turns])
-        gate_open = self._opens(trajectory.outcome, float(steps.sum()))
+        gate_open = self._opens(trajectory.outcome)
         added = steps if gate_open else np.zeros_like(steps)
         self.episode.info["gate_open"] = gate_open
         add_turn_term(self.episode.info, self.name, added)
         settled: FloatArray = rewards + added
         return settled
 
-    def _opens(self, outcome: float, steps: float) -> bool:
+    def _opens(self, outcome: float) -> bool:
         if self.threshold is None:
             return True
-        gates = open_gates([outcome, steps], [self.threshold], "inclusive" if self.inclusive else "strict")
-        return bool(gates[-1])
+        return outcome >= self.threshold if self.inclusive else outcome > self.threshold
 
 
 def _refuse_paid_twice(env: gym.Env[Any, Any], names: set[str]) -> None:

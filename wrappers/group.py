@@ -157,11 +157,12 @@ class _OnEnv(GroupWrapper, TurnWrapper):
         return info
 
     def _rng(self) -> Mapping[str, Any]:
-        return copy.deepcopy(self.np_random.bit_generator.state)
+        # A new dictionary each time; nothing here changes it.
+        return self.np_random.bit_generator.state
 
     def _set_rng(self, state: Mapping[str, Any] | None) -> None:
         if state is not None:
-            self.np_random.bit_generator.state = copy.deepcopy(state)
+            self.np_random.bit_generator.state = state
 
 
 class _OnVectorEnv(GroupWrapper, gym.vector.VectorWrapper[Any, Any, Any, Any, Any], gym.utils.RecordConstructorArgs):

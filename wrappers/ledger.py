@@ -81,18 +81,21 @@ class GroupLedger:
         trajectories = [trajectory for _, _, trajectory in rollouts]
         batch = _batch_of_one_group(trajectories)
         credit = self.credit(batch, trajectories)
-        columns = [np.split(column, batch.starts[1:]) for column in (credit.reward, credit.advantage, credit.weight)]
-        return [
-            MemberCredit(
-                member=member,
-                episode=episode,
-                turn_rewards=PerTurn(columns[0][i]),
-                turn_advantages=PerTurn(columns[1][i]),
-                turn_weights=PerTurn(columns[2][i]),
-                keep=bool(credit.keep[i]),
+        ends = np.cumsum(batch.lengths).tolist()
+        entries = []
+        for i, (member, episode, trajectory) in enumerate(rollouts):
+            rows = slice(ends[i] - len(trajectory), ends[i])
+            entries.append(
+                MemberCredit(
+                    member=member,
+                    episode=episode,
+                    turn_rewards=PerTurn(credit.reward[rows]),
+                    turn_advantages=PerTurn(credit.advantage[rows]),
+                    turn_weights=PerTurn(credit.weight[rows]),
+                    keep=bool(credit.keep[i]),
+                )
             )
-            for i, (member, episode, _) in enumerate(rollouts)
-        ]
+        return entries
 
 
 def _batch_of_one_group(trajectories: Sequence[Trajectory]) -> TurnBatch:

@@ -5,6 +5,7 @@ This is the one place where a `Turn` is built.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -157,23 +158,60 @@ def _calls_to_json(calls: ToolCall | Sequence[ToolCall] | None) -> tuple[dict[st
     return tuple(call.to_json() for call in ((calls,) if isinstance(calls, ToolCall) else calls))
 
 
-def write_trajectories(path: str | os.PathLike[str], trajectories: Iterable[Trajectory]) -> int:
-    """Append trajectories to a file, one JSON object a line, and return how many were written.
+class TrajectoryWriter:
+    """Appends trajectories to a file, one JSON object a line.
 
-    A line is written whole or not at all: what an interrupted write left behind is taken away again, at once or
-    before the next line. Several processes may append to one file.
+    A line is written whole or not at all: what an interrupted write left behind is taken away again, at once or when
+    the file is next opened. Several processes may append to one file. The file is opened by the first `write` and stays
+    open until `close`; a copy of the writer opens it by itself.
 
-    Raises:
-        TypeError: A trajectory holds something that JSON cannot say.
+    Args:
+        path: The file; its folder must exist.
     """
-    count = 0
-    with open(path, "a+b", buffering=0) as file:
-        _drop_torn_line(file.fileno())
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        self._file: io.FileIO | None = None
+
+    def write(self, trajectory: Trajectory) -> None:
+        """Append one trajectory.
+
+        Raises:
+            TypeError: The trajectory holds something that JSON cannot say; nothing is written.
+            OSError: The file cannot be opened, or is full; the line is taken away again.
+        """
+        line = (_JSON.encode(trajectory.to_json()) + "\n").encode("utf-8", "surrogatepass")
+        if self._file is None:
+            self._file = io.FileIO(self.path, "a+")
+            _drop_torn_line(self._file.fileno())
+        # One system call on a descriptor opened for appending: lines of several writers do not mix.
+        written = os.write(self._file.fileno(), line)
+        if written < len(line):
+            _drop_torn_line(self._file.fileno())
+            raise OSError(f"only {written} of {len(line)} bytes could be written; the line was taken away again")
+
+    def close(self) -> None:
+        """Close the file; a later `write` opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_file": None}
+
+
+def write_trajectories(path: str | os.PathLike[str], trajectories: Iterable[Trajectory]) -> int:
+    """Append trajectories to a file of JSON lines, and return how many were written. See `TrajectoryWriter`."""
+    Path(path).touch()
+    writer = TrajectoryWriter(path)
+    try:
+        count = 0
         for trajectory in trajectories:
-            line = json.dumps(trajectory.to_json(), ensure_ascii=False, default=_plain) + "\n"
-            _write_whole(file.fileno(), line.encode("utf-8", "surrogatepass"))
+            writer.write(trajectory)
             count += 1
-    return count
+        return count
+    finally:
+        writer.close()
 
 
 def read_trajectories(path: str | os.PathLike[str]) -> Iterator[Trajectory]:
@@ -202,17 +240,11 @@ def _read_line(line: bytes, where: str) -> Trajectory:
         raise ValueError(f"{where}: {error}") from None
 
 
-def _write_whole(descriptor: int, line: bytes) -> None:
-    # One system call on a descriptor opened for appending: lines of several writers do not mix.
-    written = os.write(descriptor, line)
-    if written < len(line):
-        _drop_torn_line(descriptor)
-        raise OSError(f"only {written} of {len(line)} bytes could be written; the line was taken away again")
-
-
 def _drop_torn_line(descriptor: int) -> None:
     """Cut the file after its last newline."""
     end = size = os.fstat(descriptor).st_size
+    if not size or os.pread(descriptor, 1, size - 1) == b"\n":
+        return
     while end:
         start = max(end - 65536, 0)
         newline = os.pread(descriptor, end - start, start).rfind(b"\n")
@@ -220,8 +252,7 @@ def _drop_torn_line(descriptor: int) -> None:
             end = start + newline + 1
             break
         end = start
-    if end < size:
-        os.ftruncate(descriptor, end)
+    os.ftruncate(descriptor, end)
 
 
 def _plain(value: Any) -> Any:
@@ -232,6 +263,10 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"a trajectory must be plain data, got a {type(value).__name__}")
+
+
+# Trajectories are trees, and looking for circles in them takes time.
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=_plain)
 
 
 def _block(call: ToolCall) -> str:

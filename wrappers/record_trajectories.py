@@ -10,7 +10,7 @@ import gymnasium as gym
 
 from turnwise.rewards.trajectory import Trajectory
 from turnwise.wrappers.base import TurnWrapper, record_arguments
-from turnwise.wrappers.record import write_trajectories
+from turnwise.wrappers.record import TrajectoryWriter
 
 Sink: TypeAlias = str | os.PathLike[str] | Callable[[Trajectory], Any]
 
@@ -44,6 +44,7 @@ class RecordTrajectories(TurnWrapper):
         record_arguments(self, sink=sink, episode_prefix=episode_prefix)
         super().__init__(env)
         self.sink = sink
+        self._writer = None if callable(sink) else TrajectoryWriter(sink)
         self.episode_prefix = episode_prefix
         self._env_id = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
         self._seed: int | None = None
@@ -62,5 +63,11 @@ class RecordTrajectories(TurnWrapper):
         self._episodes += 1
         if callable(self.sink):
             self.sink(trajectory)
-        else:
-            write_trajectories(self.sink, [trajectory])
+        elif self._writer is not None:
+            self._writer.write(trajectory)
+
+    def close(self) -> None:
+        """Close the file and the environment."""
+        if self._writer is not None:
+            self._writer.close()
+        super().close()

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+
+from turnwise.envs.tools import ToolSchema
 
 
-def nasty_texts(tools: Iterable[str]) -> list[str]:
+def nasty_texts(tools: Mapping[str, ToolSchema]) -> list[str]:
     """A corpus for an environment with these tools; some of the texts may be valid calls.
 
-    >>> all(isinstance(text, str) for text in nasty_texts(["search"]))
+    >>> "I give up." in nasty_texts({})
     True
     """
-    per_tool = [text for tool in tools for text in _about(tool)]
-    return [*_ANYWHERE, *per_tool]
+    broken = [text for name in tools for text in _about(name)]
+    return [*_ANYWHERE, *broken, *[text for schema in tools.values() for text in _odd_calls(schema)]]
+
+
+def _odd_calls(schema: ToolSchema) -> list[str]:
+    """Well-formed calls with one odd value each."""
+    usual: dict[str, Any] = {p.name: _USUAL.get(p.json_type.get("type", ""), "word") for p in schema.parameters}
+    usual |= {p.name: p.json_type["enum"][0] for p in schema.parameters if "enum" in p.json_type}
+    calls = [{**usual, p.name: value} for p in schema.parameters for value in _ODD_VALUES]
+    texts = [json.dumps({"name": schema.name, "arguments": arguments}) for arguments in calls]
+    return texts + [f"{schema.name}({p.name}=0x{'f' * 5000})" for p in schema.parameters]
+
+
+_USUAL = {"integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}}
+_ODD_VALUES: list[Any] = [
+    None, True, -1, 0, 10**18, 10**400, -0.5, 1e308, float("inf"), float("nan"), "", " ", "\x00", "\ud800", "\n\n",
+    "%s{0}", "-1", "nan", "9" * 400, "x" * 30_000, "../" * 50, "--help", "'; --", "日本語🙂", [], [[]], [None], {},
+    {"a": {}},
+]  # fmt: skip
 
 
 def _about(tool: str) -> list[str]:
@@ -33,6 +53,7 @@ def _about(tool: str) -> list[str]:
 
 
 _ANYWHERE = [
+    "I give up.", "a" * 65_000, "_" * 65_000, "<think>" * 9000, "<THINK>x</THINK>" * 4000, " " * 65_000 + "x[",
     "", " ", "\n", "\t\r\n", "\x00", "\x1b[2J", "\ud800", "\udfff\ud800", "\ufeff", "\u202e\u2066", "﷽" * 100,
     "🙂" * 1000, "日本語", "e\u0301" * 200, "{", "[", "(", "<", "]", "}", "{}", "[]", "[[]]", "null", "true", "0",
     "NaN", '"', "'", "\\", "{'name': 'x'}", '{"name": 3}', '{"name": "x"', '{"name": "", "arguments": {}}',

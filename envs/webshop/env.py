@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 
 from turnwise.envs.core import ToolCall, ToolError, TurnEnv, tool
 from turnwise.envs.webshop import pages
-from turnwise.envs.webshop.matching import score_purchase
+from turnwise.envs.webshop.matching import matched_options, score_purchase
 from turnwise.envs.webshop.pages import Page
 from turnwise.envs.webshop.product import Goal, Product
-from turnwise.envs.webshop.queries import keyword_queries
+from turnwise.envs.webshop.queries import keyword_queries, suggested_queries
+from turnwise.envs.webshop.splits import SPLITS
 from turnwise.envs.webshop.store import Catalogue, CatalogueSpec, open_catalogue
 from turnwise.envs.webshop.tasks import TaskList, task_list
 
@@ -68,6 +69,8 @@ class WebShopEnv(TurnEnv):
     default_max_turns: ClassVar[int] = 15
     parallel_tool_calls: ClassVar[bool] = False
     privileged_keys: ClassVar[frozenset[str]] = frozenset({"answer", "asin", "attributes", "options", "price_cap"})
+    stated_keys: ClassVar[frozenset[str]] = frozenset({"attributes", "options", "price_cap"})
+    splits: ClassVar[tuple[str, ...]] = (*SPLITS, "panel")
 
     state: WebShopState
 
@@ -144,7 +147,7 @@ class WebShopEnv(TurnEnv):
     def admissible_actions(self) -> list[str]:
         """Every click that the page offers; on the search page, queries made of the instruction's own words."""
         if self.state.page == "search":
-            return [f"search[{query}]" for query in keyword_queries(self._goal.instruction)]
+            return [f"search[{query}]" for query in suggested_queries(self._goal.instruction)]
         return [f"click[{element}]" for element in self._page().elements]
 
     def privileged(self) -> dict[str, Any]:
@@ -189,7 +192,7 @@ class WebShopEnv(TurnEnv):
             yield from [_click(pages.NEXT_PAGE)] * (rank // pages.RESULTS_PER_PAGE)
             yield _click(self._goal.asin)
         gold = self.shop.catalogue.product(product)
-        for name, value in self._goal.options.items():
+        for name, value in wanted_options(gold, self._goal):
             if chosen.get(name) != value:
                 yield _click(pages.element_of_option(gold, name, value))
         yield _click(pages.BUY)
@@ -250,7 +253,8 @@ class WebShopEnv(TurnEnv):
         product, chosen = self._product(), dict(self.state.options)
         price = product.price_for(chosen)
         terms = score_purchase(product, self._goal, chosen, price)
-        self.finish(terms.pop("reward"), **terms)
+        self.finish(terms.pop("reward"))
+        self.record(**terms)
         self.record("bought")
         self.state = replace(self.state, page="bought")
         return self._page().text
@@ -313,6 +317,18 @@ class Shop:
 def open_shop(spec: CatalogueSpec, cache_dir: Path | None) -> Shop:
     """The one `Shop` of this process for a catalogue."""
     return Shop(open_catalogue(spec, cache_dir))
+
+
+def wanted_options(product: Product, goal: Goal) -> Iterator[tuple[str, str]]:
+    """The (name, value) choices of a product that a goal's options mean.
+
+    A person who writes an instruction may name a value loosely; the first choice that the reward's own rule accepts
+    is taken, those of the option of that name before others.
+    """
+    for wanted_name, wanted in goal.options.items():
+        choices = [(name, value) for name, values in product.options.items() for value in values]
+        choices.sort(key=lambda choice: (choice != (wanted_name, wanted), choice[0] != wanted_name))
+        yield from [choice for choice in choices if wanted_name in matched_options(goal, dict([choice]))][:1]
 
 
 def _click(element: str) -> ToolCall:

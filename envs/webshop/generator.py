@@ -194,8 +194,8 @@ def _draw_attributes(draw: Draws, type_: ProductType, size: int) -> tuple[tuple[
 
 
 def _draw_values(draw: Draws, pool: OptionPool) -> tuple[str, ...]:
-    """3 to 6 values in the pool's order."""
-    chosen = draw.sample(range(len(pool.values)), 3 + draw.below(4))
+    """6 to 9 values in the pool's order, or all where the pool has fewer."""
+    chosen = draw.sample(range(len(pool.values)), min(6 + draw.below(4), len(pool.values)))
     return tuple(pool.values[i] for i in sorted(chosen))
 
 
@@ -214,13 +214,15 @@ def _draw_price(draw: Draws, bounds: tuple[int, int]) -> float:
 
 
 def _surcharges(family: Family, options: dict[str, tuple[str, ...]]) -> dict[str, dict[str, float]]:
-    """What larger sizes and packs cost more; the cheapest value on sale costs nothing extra."""
+    """What larger sizes and packs cost more: nothing for the cheapest value on sale, `pool.spread` for the dearest."""
     return {
         pool.name: {
-            value: round(family.price * pool.step * steps, 2) for steps, value in enumerate(options[pool.name]) if steps
+            value: round(family.price * pool.spread * steps / (len(options[pool.name]) - 1), 2)
+            for steps, value in enumerate(options[pool.name])
+            if steps
         }
         for pool in family.type.options
-        if pool.step
+        if pool.spread
     }
 
 

@@ -47,8 +47,8 @@ def generate_goal(product: Product, seed: int, index: int, variant: int = 0) -> 
     family, member = family_of(seed, index)
     draw = Draws("goal", seed, index, variant)
     attributes = _wanted_attributes(draw, product, family)
-    options = _wanted_options(draw, product, family)
-    cap = _price_cap(draw, product.price_for(options), family, member)
+    options = _wanted_options(draw, product)
+    cap = _price_cap(product.price_for(options), family, member)
     return Goal(
         asin=product.asin,
         query=product.query,
@@ -63,29 +63,29 @@ def generate_goal(product: Product, seed: int, index: int, variant: int = 0) -> 
 
 
 def _wanted_attributes(draw: Draws, product: Product, family: Family) -> tuple[str, ...]:
-    """1 to 3 of the product's attributes, among them the one its siblings lack."""
+    """1 to 3 of the product's attributes: the one its siblings lack, then those that its title does not give away."""
     own = product.attributes[-1:] if family.kind == "attribute" else ()
     others = [attribute for attribute in product.attributes if attribute not in own]
-    return (*own, *draw.sample(others, 1 + draw.below(3) - len(own)))
+    others = draw.sample(others, len(others))
+    others.sort(key=lambda attribute: attribute in product.title.lower())
+    return (*own, *others)[: 1 + draw.below(3)]
 
 
-def _wanted_options(draw: Draws, product: Product, family: Family) -> dict[str, str]:
-    """0 to 3 options; the one in which siblings differ always, any other with probability 3/4."""
-    return {
-        name: draw.choice(values) for name, values in product.options.items() if name == family.pivot or draw.below(4)
-    }
+def _wanted_options(draw: Draws, product: Product) -> dict[str, str]:
+    """A value for each of the product's options."""
+    return {name: draw.choice(values) for name, values in product.options.items()}
 
 
-def _price_cap(draw: Draws, price: float, family: Family, member: int) -> float:
-    """One of the next three multiples of ten (five below 20 dollars) above the price.
+def _price_cap(price: float, family: Family, member: int) -> float:
+    """The next multiple of five (two below 20 dollars) above the price: a budget without much slack.
 
     In a price family it lies half-way to the next dearer sibling instead.
     """
     if family.kind == "price" and member + 1 < family.size:
         gap = sibling_price(family, member + 1) - sibling_price(family, member)
         return round(price + gap / 2, 2)
-    step = 5 if price < 20 else 10
-    return float(step * (math.floor(price / step) + 1 + draw.below(3)))
+    step = 2 if price < 20 else 5
+    return float(step * (math.floor(price / step) + 1))
 
 
 def _instruction(draw: Draws, family: Family, attributes: tuple[str, ...], options: dict[str, str], cap: float) -> str:

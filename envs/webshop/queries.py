@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # "with a price lower than 40.00 dollars", "and price lower than 40.00 dollars", "that costs no more than $40", …
 _PRICE = re.compile(
@@ -45,6 +46,17 @@ def keyword_queries(instruction: str) -> tuple[str, ...]:
     head = _head(wish)
     queries = (everything, without_options, head, head[-2:])
     return tuple(dict.fromkeys(" ".join(words) for words in queries if words))
+
+
+@lru_cache(maxsize=1024)
+def suggested_queries(instruction: str) -> tuple[str, ...]:
+    """What to offer to whoever picks from a list: all words asked for, and each of them alone.
+
+    >>> suggested_queries("I need a red mug, priced under 9.00 dollars.")
+    ('red mug', 'red', 'mug')
+    """
+    everything = next(iter(keyword_queries(instruction)), "")
+    return tuple(dict.fromkeys(filter(None, (everything, *everything.split()))))
 
 
 def _head(wish: str) -> tuple[str, ...]:

@@ -20,14 +20,14 @@ class AttributeGroup(NamedTuple):
 
 
 class OptionPool(NamedTuple):
-    """Values of one option; `step` is what each further value on sale costs more, as a share of the price.
+    """Values of one option; `spread` is what the dearest costs more than the cheapest, as a share of the price.
 
     `distinct`: no two values match under the reward's fuzzy rule, so that siblings may differ in this option only.
     """
 
     name: str
     values: tuple[str, ...]
-    step: float = 0.0
+    spread: float = 0.0
     distinct: bool = False
 
 
@@ -47,8 +47,8 @@ def _for(text: str) -> AttributeGroup:
     return AttributeGroup("for", _words(text))
 
 
-def _pool(name: str, text: str, step: float = 0.0, distinct: bool = False) -> OptionPool:
-    return OptionPool(name, _words(text), step, distinct)
+def _pool(name: str, text: str, spread: float = 0.0, distinct: bool = False) -> OptionPool:
+    return OptionPool(name, _words(text), spread, distinct)
 
 
 # Clothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from turnwise.rewards.batch import Credit, TurnBatch
+from turnwise.rewards.batch import Credit, FloatArray, TurnBatch
 from turnwise.rewards.credit._inputs import per_trajectory
 from turnwise.rewards.credit.grpo import trajectory_credit
 from turnwise.rewards.segments import Segments, SingletonRule, normalise
@@ -30,6 +30,11 @@ def rloo(batch: TurnBatch, *, scores: ArrayLike | None = None, singleton: Single
     """
     score = batch.outcome if scores is None else per_trajectory(batch, scores, "scores")
     groups = Segments.of(batch.group)
-    factor = groups.count / np.maximum(groups.count - 1, 1)
-    advantage = factor[groups.code] * normalise(score, groups, scale=False, singleton=singleton)
-    return trajectory_credit(batch, advantage, groups, singleton)
+    return trajectory_credit(batch, leave_one_out(score, groups, singleton), groups, singleton)
+
+
+def leave_one_out(values: FloatArray, segments: Segments, singleton: SingletonRule = "raw") -> FloatArray:
+    """(n,) each value minus the mean of the other values of its segment: `n / (n - 1) * (x - mean)`."""
+    factor = segments.count / np.maximum(segments.count - 1, 1)
+    difference: FloatArray = factor[segments.code] * normalise(values, segments, scale=False, singleton=singleton)
+    return difference

@@ -191,7 +191,9 @@ def test_a_model_from_a_folder_acts_and_probes_itself(turnwise: Turnwise) -> Non
     pytest.importorskip("transformers")
     from turnwise.agents.tiny import build
 
-    model, tokenizer = build(["You stand in cell 2 of 5. move[left] open[] pick[]"], vocab_size=300, hidden_size=32, heads=2)
+    model, tokenizer = build(
+        ["You stand in cell 2 of 5. move[left] open[] pick[]"], vocab_size=300, hidden_size=32, heads=2
+    )
     model.save_pretrained("model")
     tokenizer.save_pretrained("model")
     wrap = ("--wrap", "information-gain", "--policy-arg", "max_new_tokens=4", "--env-arg", "max_turns=3")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from turnwise.wrappers import (
     turn_from_step,
     write_trajectories,
 )
-from turnwise.wrappers.record import action_text, observation_text
+from turnwise.wrappers.record import TrajectoryWriter, action_text, observation_text
 
 
 def recorded(env, count=1):
@@ -226,6 +228,28 @@ def test_empty_lines_are_skipped_and_a_missing_file_is_an_error(tmp_path):
     assert [t.task_id for t in read_trajectories(tmp_path / "x")] == ["a"]
     with pytest.raises(FileNotFoundError):
         next(read_trajectories(tmp_path / "y"))
+
+
+def test_a_writer_that_was_closed_or_pickled_goes_on(tmp_path):
+    writer = TrajectoryWriter(tmp_path / "x")
+    writer.write(Trajectory(task_id="a"))
+    twin = pickle.loads(pickle.dumps(writer))
+    twin.write(Trajectory(task_id="b"))
+    writer.close()
+    writer.write(Trajectory(task_id="c"))
+    for one in (writer, twin):
+        one.close()
+    assert [t.task_id for t in read_trajectories(tmp_path / "x")] == ["a", "b", "c"]
+
+
+def test_closing_the_environment_closes_the_file(tmp_path):
+    env = RecordTrajectories(KeyDoorEnv(max_turns=1), tmp_path / "x")
+    play(env)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        env.close()
+        del env
+    assert len(list(read_trajectories(tmp_path / "x"))) == 1
 
 
 def test_what_json_cannot_say_is_an_error_that_writes_nothing(tmp_path):

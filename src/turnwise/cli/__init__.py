@@ -38,7 +38,3 @@ def _options(
     ] = False,
 ) -> None:
     errors.show_tracebacks(traceback)
-
-
-if __name__ == "__main__":
-    app()

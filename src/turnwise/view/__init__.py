@@ -8,7 +8,7 @@
 
 from turnwise.view.charts import line_chart
 from turnwise.view.page import Section, render
-from turnwise.view.summary import Summary, TermSummary, is_success, success_interval, summarize
+from turnwise.view.summary import Summary, TermSummary, success_interval, summarize
 from turnwise.view.tables import comparison_table
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Summary",
     "TermSummary",
     "comparison_table",
-    "is_success",
     "line_chart",
     "render",
     "success_interval",

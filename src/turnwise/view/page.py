@@ -15,8 +15,9 @@ import jinja2
 from markupsafe import Markup
 
 from turnwise import __version__
+from turnwise.agents.evaluation import is_success
 from turnwise.rewards.trajectory import Trajectory, Turn
-from turnwise.view.summary import ADVANTAGE, HINDSIGHT, Summary, is_success, summarize, turn_terms
+from turnwise.view.summary import ADVANTAGE, HINDSIGHT, Summary, summarize, turn_terms
 from turnwise.view.text import Block, block, visible
 
 COLOURS = 10

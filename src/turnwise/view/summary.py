@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from turnwise.agents.evaluation import is_success
 from turnwise.rewards.trajectory import OUTCOME, Trajectory
 
 HINDSIGHT = "turn_rewards"
@@ -71,11 +72,6 @@ class Summary:
     def mean_turns(self) -> float:
         """Turns an episode; 0 without episodes."""
         return self.turns / self.episodes if self.episodes else 0.0
-
-
-def is_success(trajectory: Trajectory) -> bool:
-    """Whether the outcome is full: 1, the most an environment pays."""
-    return trajectory.outcome >= 1.0 - 1e-9
 
 
 def summarize(trajectories: Sequence[Trajectory]) -> Summary:

@@ -74,6 +74,19 @@ def test_global_generators_are_left_as_they_were() -> None:
     assert random.getstate() == before
 
 
+def test_odd_values_reach_the_tools() -> None:
+    class Careless(KeyDoorEnv):
+        @tool
+        def read(self, path: str, line: int) -> str:
+            """Read a file."""
+            if "\0" in path:
+                raise ValueError("embedded null byte")  # as open() does
+            return str(line)
+
+    (finding,) = check(Careless, checks=["any_text_is_an_action"]).findings
+    assert not finding.passed and "embedded null byte" in finding.message
+
+
 def test_environments_without_lists_of_actions_are_explored_by_their_schemas() -> None:
     class Silent(KeyDoorEnv):
         def admissible_actions(self) -> Any:

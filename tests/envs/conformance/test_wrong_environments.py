@@ -89,9 +89,14 @@ def test_every_check_catches_something() -> None:
     assert {name for _, name in CAUGHT_BY} == set(CHECKS)
 
 
-@pytest.mark.parametrize("make", [KeyDoorEnv, wrong.KeepsItsSecret, partial(KeyDoorEnv, max_turns=40)])
+@pytest.mark.parametrize("make", [KeyDoorEnv, partial(KeyDoorEnv, max_turns=40)], ids=["12 turns", "40 turns"])
 def test_the_right_environment_passes_everything(make: Callable[[], gym.Env[Any, Any]]) -> None:
-    report = check(make, random_bound=0.5)
+    report = check(make, random_bound=0.5)  # in 40 turns a random walk finds key and door every third time
     report.raise_for_failures()
     skipped = {finding.check for finding in report.findings if finding.skipped_reason}
     assert skipped <= {"spec_survives_pickling", "secrets_are_never_shown"}
+
+
+def test_a_secret_that_is_kept_passes() -> None:
+    (finding,) = check(wrong.KeepsItsSecret, checks=["secrets_are_never_shown"]).findings
+    assert finding.passed and not finding.skipped_reason

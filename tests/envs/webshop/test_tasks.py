@@ -11,7 +11,7 @@ from turnwise.envs.webshop.splits import SPLITS, split_of
 from turnwise.envs.webshop.store import Catalogue, CatalogueSpec, open_catalogue
 from turnwise.envs.webshop.tasks import PANEL, content_hash, task_list
 
-PANEL_HASH = "5083014b0858a052d40d337fbc9570968fbd825458ea933ad8ed582667e24098"
+PANEL_HASH = "105fe0ce56b1be7bd1815c1c5345e1a1baca2866d42099f95928645b2f1e94e5"
 
 
 def wish(goal: Goal) -> tuple[object, ...]:
