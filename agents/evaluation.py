@@ -42,7 +42,8 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     p, scale = successes / trials, 1 + z * z / trials
     centre = (p + z * z / (2 * trials)) / scale
     half = z / scale * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Exact at the ends, where rounding would leave a trace of the other side.
+    return (max(0.0, centre - half) if successes else 0.0, min(1.0, centre + half) if successes < trials else 1.0)
 
 
 def pass_at_k(trials: int, successes: int, k: int) -> float:

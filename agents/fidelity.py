@@ -42,13 +42,13 @@ class Setting:
 
     group_sizes: Sequence[int] = GROUP_SIZES
     seeds: int = 5
-    rollouts: int = 16_000
+    rollouts: int = 6_400
     epsilon: float = 0.5
     noise: float = 0.1
     repeats: int = 3
 
 
-QUICK = Setting(seeds=3, rollouts=3_200, repeats=2)
+QUICK = Setting(seeds=3, rollouts=1_600, repeats=2)
 """Less of everything: all families and methods in a minute or two."""
 
 
@@ -98,11 +98,16 @@ def run_fidelity(
     return FidelityReport(tuple(rows), skipped, _describe(chosen))
 
 
-def tabular_cases(family: str, setting: Setting) -> MakeCase:
-    """Cases of a family of `turnwise/Bifurcation-v0`, with exact values; the seed chooses the task."""
+def tabular_cases(family: str | Spec, setting: Setting) -> MakeCase:
+    """Cases of a family of `turnwise/Bifurcation-v0`, with exact values; the seed chooses the task.
+
+    A `Spec` turns the family's dials, for example `Spec("anchors", anchor_rate=1.0)`; hand the result to `run_fidelity`
+    as an `extra`.
+    """
+    spec = Spec(family) if isinstance(family, str) else family
 
     def make(group_size: int, seed: int) -> Case:
-        mdp = build(Spec(family), seed).mdp
+        mdp = build(spec, seed).mdp
         policy = epsilon_optimal_policy(mdp, setting.epsilon)
         rng = np.random.default_rng([seed, group_size])
         sample = sample_batch(mdp, policy, max(1, setting.rollouts // group_size), group_size, rng)
@@ -118,7 +123,11 @@ def tabular_case(sample: Sample, values: ActionValues) -> Case:
     state, action = sample.state, sample.action
     # As many actions as the MDP has, so that codes agree between samples.
     choice = state * values.q.shape[1] + action
-    return Case(sample.batch, state, sample.next_state, choice, values.v[state], values.q[state, action])
+    surprise = -np.log(np.where(values.policy > 0, values.policy, 1.0))
+    entropy = (values.policy * surprise).sum(axis=1)[state]
+    return Case(
+        sample.batch, state, sample.next_state, choice, values.v[state], values.q[state, action], entropy=entropy
+    )
 
 
 def method_credit(
@@ -131,18 +140,18 @@ def method_credit(
     Raises:
         NoStandInError: The method needs something that nothing stands in for.
     """
-    inputs = inputs_for(record, case, noise=noise, rng=rng)
+    inputs = {"batch": case.batch, **inputs_for(record, case, noise=noise, rng=rng)}
     seconds = float("inf")
     for _ in range(repeats):
         started = time.perf_counter()
-        credit: Credit = record.function(case.batch, **inputs)
+        credit: Credit = record.function(**inputs)
         seconds = min(seconds, time.perf_counter() - started)
     return credit.advantage * credit.weight * credit.keep[case.batch.row], seconds
 
 
 def needs_critic(record: MethodRecord) -> bool:
     """Whether a method makes turn rewards and leaves the baseline to the trainer's critic."""
-    return record.scope in ("turn", "episode") and not record.needs & {"values", "group"}
+    return record.scope in ("turn", "episode") and not record.needs & {"values", "group", "log_ratio"}
 
 
 def minus_state_mean(credit: FloatArray, state: IntArray) -> FloatArray:
@@ -191,7 +200,7 @@ def _measured(record: MethodRecord, case: Case, setting: Setting, seed: int) -> 
         credits[record.name + CRITIC] = minus_state_mean(credit, case.state)
     each = 1e6 * seconds / max(case.batch.turns, 1)
     return {
-        name: (fidelity(values, case.advantage, case.choice, tolerance=case.tolerance), each)
+        name: (fidelity(values, case.advantage, case.state, case.choice, tolerance=case.tolerance), each)
         for name, values in credits.items()
     }
 

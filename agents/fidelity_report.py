@@ -73,7 +73,7 @@ class FidelityReport:
         for row in self.rows:
             if group_size in (None, row.group_size):
                 figures = [_short(getattr(row.mean, column)) for column in COLUMNS]
-                cells = [row.family, str(row.group_size), row.method, *figures, f"{row.microseconds_per_turn:.2f}"]
+                cells = [row.family, str(row.group_size), row.method, *figures, f"{row.microseconds_per_turn:.3f}"]
                 lines.append(" | ".join(cells))
         skipped = [f"Not measured: {name} ({reason})." for name, reason in self.skipped.items()]
         return "\n".join(

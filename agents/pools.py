@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 
 from turnwise.envs.core import ToolCall
 from turnwise.envs.vector import Reply, TurnVectorEnv
@@ -148,8 +148,11 @@ class LockstepPool:
         return str(self._envs.unwrapped.get_attr("instructions")[index])  # type: ignore[attr-defined]
 
     def oracle(self, index: int) -> Callable[[], list[ToolCall]] | None:
-        """See `Pool`. Only where the members are in this process: a generator cannot leave its own."""
-        members = getattr(self._envs.unwrapped, "envs", None)
+        """See `Pool`. Not with members in other processes, as of `AsyncVectorEnv`: a generator cannot leave its own."""
+        base = self._envs.unwrapped
+        if isinstance(base, TurnVectorEnv):
+            return lambda: list(base.call_one(index, "oracle"))
+        members = getattr(base, "envs", None)
         return None if members is None else lambda: list(members[index].get_wrapper_attr("oracle")())
 
     def reset(self, index: int, seed: int, task_id: str | None) -> None:
@@ -165,6 +168,11 @@ class LockstepPool:
         return self._step() if self._actions else self._begin()
 
     def _begin(self) -> list[Reply]:
+        if isinstance(self._envs.unwrapped, AsyncVectorEnv) and self._ended.any():
+            # Gymnasium 1.4: without shared memory, a worker whose episode had ended resets once more in the step after
+            # an explicit reset, and the episode that it was asked for is lost. Let it do so now.
+            self._envs.reset()
+            self._envs.step(("",) * self.num_envs)
         task_ids = {task_id for _, task_id in self._resets.values()}
         if len(task_ids) > 1:
             raise ValueError(

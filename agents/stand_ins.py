@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Case:
         action_value: (M,) true value of the action in it.
         tolerance: (M,) or scalar: advantages no larger than this count as 0.
         exploration: Other rollouts of the same policy; default the same ones.
+        entropy: (M,) entropy (nats) of the policy in the state before each turn, where it is known.
     """
 
     batch: TurnBatch
@@ -63,6 +64,7 @@ class Case:
     action_value: FloatArray
     tolerance: FloatArray | float = 1e-9
     exploration: Exploration | None = None
+    entropy: FloatArray | None = None
 
     @property
     def advantage(self) -> FloatArray:
@@ -74,10 +76,10 @@ StandIn = Callable[[Case, float, np.random.Generator], Any]
 
 
 def inputs_for(record: MethodRecord, case: Case, *, noise: float, rng: np.random.Generator) -> dict[str, Any]:
-    """Keyword arguments, beside the batch, with which a method can run.
+    """Keyword arguments with which a method can run, and the batch where it must not be the case's own.
 
     Arguments that a method cannot do without, and those that name a channel by default, are looked up in `STAND_INS`
-    by their name; all others keep their defaults.
+    by that channel's name or their own; all others keep their defaults.
 
     Args:
         record: The method.
@@ -91,26 +93,34 @@ def inputs_for(record: MethodRecord, case: Case, *, noise: float, rng: np.random
     parameters = list(inspect.signature(record.function).parameters.values())
     if not parameters or parameters[0].name != "batch":
         raise NoStandInError("it is not a function of a TurnBatch")
-    return {p.name: _stand_in(p.name, case, noise, rng) for p in parameters[1:] if _is_needed(p)}
+    inputs = {p.name: _stand_in(p, case, noise, rng) for p in parameters[1:] if _is_needed(p)}
+    if "match" in inputs:  # a method of agreement with an expert is paid for it in every turn
+        inputs["batch"] = replace(case.batch, reward=inputs["match"])
+    return inputs
 
 
 def describe_inputs(record: MethodRecord) -> str:
     """What stands in for the method's model, in words; empty where it needs none."""
-    needed = [p.name for p in list(inspect.signature(record.function).parameters.values())[1:] if _is_needed(p)]
-    return "; ".join(f"{name}: {DESCRIPTIONS[name]}" for name in needed if name in DESCRIPTIONS)
+    needed = [p for p in list(inspect.signature(record.function).parameters.values())[1:] if _is_needed(p)]
+    return "; ".join(f"{p.name}: {DESCRIPTIONS[_key(p)]}" for p in needed if _key(p) in DESCRIPTIONS)
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:
     if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
         return False
-    names_channel = isinstance(parameter.default, str) and "ArrayLike" in str(parameter.annotation)
+    names_channel = isinstance(parameter.default, str) and str(parameter.annotation).startswith("str | ArrayLike")
     return parameter.default is parameter.empty or names_channel
 
 
-def _stand_in(name: str, case: Case, noise: float, rng: np.random.Generator) -> Any:
-    if name not in STAND_INS:
-        raise NoStandInError(f"nothing stands in for its argument {name!r}")
-    return STAND_INS[name](case, noise, rng)
+def _key(parameter: inspect.Parameter) -> str:
+    """The channel that an argument names by default, where something stands in for that; else its own name."""
+    return parameter.default if parameter.default in STAND_INS else parameter.name
+
+
+def _stand_in(parameter: inspect.Parameter, case: Case, noise: float, rng: np.random.Generator) -> Any:
+    if _key(parameter) not in STAND_INS:
+        raise NoStandInError(f"nothing stands in for its argument {parameter.name!r}")
+    return STAND_INS[_key(parameter)](case, noise, rng)
 
 
 def _state_value(case: Case, noise: float, rng: np.random.Generator) -> FloatArray:
@@ -136,6 +146,20 @@ def _bonus_levels(case: Case, noise: float, rng: np.random.Generator) -> list[Fl
     if "bonus" not in case.batch.channels:
         raise NoStandInError("the environment pays no turn reward beside the outcome")
     return [case.batch.channel("bonus")]
+
+
+def _unit_score(case: Case, noise: float, rng: np.random.Generator) -> FloatArray:
+    return np.clip(_action_value(case, noise, rng), 0.0, 1.0)
+
+
+def _entropy(case: Case, noise: float, rng: np.random.Generator) -> FloatArray:
+    if case.entropy is None:
+        raise NoStandInError("the entropy of the policy is not known")
+    return case.entropy
+
+
+def _half_of_a_group(case: Case, noise: float, rng: np.random.Generator) -> int:
+    return max(1, int(np.unique(case.batch.group, return_counts=True)[1].min()) // 2)
 
 
 def fitted_progress(case: Case, noise: float, rng: np.random.Generator, *, l2: float = 1.0) -> FloatArray:
@@ -166,8 +190,14 @@ STAND_INS: Mapping[str, StandIn] = {
     "values": _state_value,
     "progress": fitted_progress,
     "log_ratio": _log_ratio,
-    "score": lambda case, noise, rng: 2.0 * np.clip(_action_value(case, noise, rng), 0.0, 1.0) - 1.0,
-    "process": lambda case, noise, rng: np.clip(_action_value(case, noise, rng), 0.0, 1.0),
+    "process_score": lambda case, noise, rng: 2.0 * _unit_score(case, noise, rng) - 1.0,
+    "checklist_score": _unit_score,
+    "process": _unit_score,
+    "q1": _action_value,
+    "q2": _action_value,
+    "v1": _state_value,
+    "v2": _state_value,
+    "entropy": _entropy,
     "match": lambda case, noise, rng: (case.advantage >= -np.asarray(case.tolerance)).astype(np.float64),
     "action": lambda case, noise, rng: case.choice,
     "levels": _bonus_levels,
@@ -175,22 +205,34 @@ STAND_INS: Mapping[str, StandIn] = {
     "beta": lambda case, noise, rng: IMPLICIT_BETA,
     "window": lambda case, noise, rng: 0,
     "repeats": lambda case, noise, rng: "once",
+    "branch_weight": lambda case, noise, rng: 1.0,
+    "entropy_weight": lambda case, noise, rng: 0.5,
+    "kept": _half_of_a_group,
     "rng": lambda case, noise, rng: rng,
 }
-"""By the name of a method's argument: a function of (case, noise, generator)."""
+"""By the name of a channel or of an argument: a function of (case, noise, generator)."""
 
 DESCRIPTIONS: Mapping[str, str] = {
     "probe": "log of the true value of the state + noise",
     "values": "true value of the state + noise",
     "progress": "ridge regression on other rollouts",
-    "log_ratio": "true advantage + noise, over beta 0.05",
-    "score": "true action value + noise, from -1 to 1",
+    "log_ratio": "(true advantage + noise) over beta 0.05",
+    "process_score": "true action value + noise, from -1 to 1",
+    "checklist_score": "true action value + noise, from 0 to 1",
     "process": "true action value + noise, from 0 to 1",
+    "q1": "true action value + noise",
+    "q2": "the same with other noise",
+    "v1": "true value of the state + noise",
+    "v2": "the same with other noise",
+    "entropy": "true entropy of the policy",
     "match": "whether the true advantage is not negative",
     "levels": "the environment's bonus",
     "thresholds": "0.5",
     "beta": "0.05",
     "window": "0",
     "repeats": "once",
+    "branch_weight": "1",
+    "entropy_weight": "0.5",
+    "kept": "half of a group",
 }
 """What each stand-in is, in words."""

@@ -187,7 +187,7 @@ class TurnEnv(gym.Env[Any, Any], ABC):
         self.render_mode = render_mode
         self.observation_space = Utterance(self.max_observation_length)
         self.action_space = Utterance(MAX_ACTION_LENGTH)
-        self.tools: Mapping[str, ToolSchema] = tool_schemas(type(self))
+        self.tools: Mapping[str, ToolSchema] = dict(tool_schemas(type(self)))
         self._task_id = ""
         self._turn = 0
         self._ended = True
@@ -258,7 +258,8 @@ class TurnEnv(gym.Env[Any, Any], ABC):
     def record(self, *events: str, **terms: float) -> None:
         """Add events and reward terms to this turn's `info`."""
         self._outcome.events.update(events)
-        self._outcome.terms.update(terms)
+        # Floats, always: a batch of infos would cut a float to an integer that came first.
+        self._outcome.terms.update({name: float(value) for name, value in terms.items()})
 
     # Gymnasium
 

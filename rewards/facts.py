@@ -1,4 +1,4 @@
-"""Facts that only an environment knows (retrieved documents, gold calls, rubrics), as turn and episode rewards read them."""
+"""Facts that only an environment knows (retrieved documents, gold calls, rubrics), as rewards read them."""
 
 from __future__ import annotations
 

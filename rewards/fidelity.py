@@ -21,12 +21,12 @@ class Fidelity:
         sign_accuracy: Of the turns that matter (true advantage other than 0), how many have the right sign. No estimate
             counts as half right, so that 0.5 is a coin.
         spearman: Rank correlation of estimate and truth over all turns; NaN where either is constant.
-        bias: How far the mean credit of a choice (a state and an action) is from its true advantage, after the best
-            positive scale: root of the mean square over that of the truth. 0 = right on average, 1 = no better than
-            saying nothing.
-        variance: How much the credit of one and the same choice varies from rollout to rollout: mean variance over the
-            mean square of the part of the truth that the credit explains. At 1, the noise of one rollout is as large as
-            what it tells. NaN where it explains nothing.
+        bias: How far the mean credit is from the truth in telling the actions of a state apart, after the best positive
+            scale: root of the mean square over that of the truth. 0 = right on average, 1 = no better than saying
+            nothing. What all actions of a state get alike is not counted: it does not bias a policy gradient.
+        variance: Mean square of everything else in the credit, over that of what it explains: how much the credit of
+            one choice varies from rollout to rollout, and what all actions of a state get alike. At 1, the noise of one
+            turn is as large as what it tells. NaN where nothing is explained.
         signal: Share of all turns that get an estimate other than 0.
         leak: Share of the absolute credit that goes to turns whose true advantage is 0; NaN without any credit.
         scale: The best positive scale; 0 where none helps.
@@ -41,12 +41,15 @@ class Fidelity:
     scale: float
 
 
-def fidelity(estimate: ArrayLike, truth: ArrayLike, choice: ArrayLike, *, tolerance: ArrayLike = 1e-9) -> Fidelity:
+def fidelity(
+    estimate: ArrayLike, truth: ArrayLike, state: ArrayLike, choice: ArrayLike, *, tolerance: ArrayLike = 1e-9
+) -> Fidelity:
     """Compare credit with the true advantage.
 
     Args:
         estimate: (M,) credit of each turn, in any units.
         truth: (M,) true advantage of each turn's action in its state.
+        state: (M,) integer code of the state before each turn.
         choice: (M,) integer code of state and action together.
         tolerance: (M,) or scalar: a true advantage no larger than this counts as 0. Where the truth is itself an
             estimate, some multiple of its standard error.
@@ -54,21 +57,19 @@ def fidelity(estimate: ArrayLike, truth: ArrayLike, choice: ArrayLike, *, tolera
     Raises:
         ValueError: Shapes differ, there are no turns, or an estimate is not finite.
 
-    >>> fidelity([2.0, -2.0, 0.0], [0.5, -0.5, 0.0], [0, 1, 2]).sign_accuracy
+    >>> fidelity([2.0, -2.0, 0.0], [0.5, -0.5, 0.0], state=[0, 0, 1], choice=[0, 1, 2]).sign_accuracy
     1.0
     """
     values, true = np.asarray(estimate, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    codes = np.asarray(choice, dtype=np.int64)
-    if values.shape != true.shape or codes.shape != true.shape or true.ndim != 1 or not true.size:
-        raise ValueError(
-            f"estimate, truth and choice must have one shape (M,) with M >= 1, got {values.shape}, {true.shape} and "
-            f"{codes.shape}"
-        )
+    states, choices = np.asarray(state, dtype=np.int64), np.asarray(choice, dtype=np.int64)
+    shapes = [array.shape for array in (values, true, states, choices)]
+    if len(set(shapes)) > 1 or true.ndim != 1 or not true.size:
+        raise ValueError(f"estimate, truth, state and choice must have one shape (M,) with M >= 1, got {shapes}")
     if not np.isfinite(values).all():
         raise ValueError(f"estimate must be finite, but {(~np.isfinite(values)).sum()} of {values.size} are not")
     values, matters = quantised(values), np.abs(true) > tolerance
     size = np.abs(values)
-    scale, bias, variance = scaled_error(values, true, Segments.of(codes))
+    scale, bias, variance = scaled_error(values, true, states, choices)
     return Fidelity(
         sign_accuracy=sign_accuracy(values[matters], true[matters]),
         spearman=spearman(values, quantised(true)),
@@ -113,27 +114,32 @@ def spearman(a: FloatArray, b: FloatArray) -> float:
     return float(first @ second / norm) if norm > 0 else float("nan")
 
 
-def scaled_error(estimate: FloatArray, truth: FloatArray, choices: Segments) -> tuple[float, float, float]:
-    """(scale, bias, variance) as `Fidelity` defines them, over choices that were met at least twice.
+def scaled_error(
+    estimate: FloatArray, truth: FloatArray, state: IntArray, choice: IntArray
+) -> tuple[float, float, float]:
+    """(scale, bias, variance) as `Fidelity` defines them, over the turns whose choice was met at least twice.
 
-    With m the mean estimate and s² its sample variance in a choice met n times, and A its mean truth, the scale c >= 0
-    minimises `sum n (c m - A)²`. A mean over n turns is off by s² / n by chance alone; that much is taken off again
-    wherever m is squared, so that more turns change the precision of the figures and not the figures.
+    With m the mean credit of a choice minus that of its state, and A its true advantage (minus the state's mean over
+    the same turns), the scale c >= 0 minimises `sum (c m - A)²` over turns. Means over few turns are off by chance:
+    that adds `s² (1 - n / n_state)` to the sum of m² for each choice met n times with the sample variance s², and is
+    taken off.
     """
-    used = choices.count >= 2
-    count = choices.count[used].astype(np.float64)
-    mean, true = choices.mean(estimate)[used], choices.mean(truth)[used]
-    noise = choices.variance(estimate)[used]
-    power = float(count @ true**2)
-    if power == 0.0:
+    used = np.unique(choice, return_inverse=True, return_counts=True)
+    often = used[2][used[1].reshape(-1)] >= 2
+    values, states, choices = estimate[often], Segments.of(state[often]), Segments.of(choice[often])
+    credit = choices.mean(values)[choices.code] - states.mean(values)[states.code]
+    true = choices.mean(truth[often])[choices.code] - states.mean(truth[often])[states.code]
+    share = choices.count[choices.code] / states.count[states.code]
+    chance = choices.variance(values)[choices.code] * (1.0 - share) / choices.count[choices.code]
+    power, agreement, signal = float(true @ true), float(credit @ true), float(credit @ credit - chance.sum())
+    if power <= 0.0:
         return 0.0, float("nan"), float("nan")
-    signal, agreement = float(count @ mean**2 - noise.sum()), float(count @ (mean * true))
     if signal <= 0.0 or agreement <= 0.0:
         return 0.0, 1.0, float("nan")
     scale = agreement / signal
-    squared_bias = (scale**2 * signal - 2.0 * scale * agreement + power) / power
-    # At the best scale, what is explained, power - squared bias, is scale * agreement.
-    return scale, float(np.sqrt(max(squared_bias, 0.0))), scale * float(count @ noise) / agreement
+    # At the best scale, what is explained of the power is scale * agreement; the rest is squared bias.
+    bias = float(np.sqrt(max(1.0 - scale * agreement / power, 0.0)))
+    return scale, bias, scale * max(float(values @ values) - signal, 0.0) / agreement
 
 
 def quantised(values: FloatArray) -> FloatArray:

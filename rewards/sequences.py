@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ def lcs_length(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
 
 
 def lcs_pairs(
-    left: Sequence[Any], right: Sequence[Any], same: Callable[[Any, Any], bool] = lambda a, b: bool(a == b)
+    left: Sequence[Any], right: Sequence[Any], same: Callable[[Any, Any], bool] = operator.eq
 ) -> list[tuple[int, int]]:
     """Index pairs (i, j) that one longest common subsequence aligns, in order.
 

@@ -36,7 +36,8 @@ def bits_per_turn(batch: TurnBatch, value: str | ArrayLike, name: str) -> BoolAr
     array = finite_per_turn(batch, value, name)
     if not np.isin(array, (0.0, 1.0)).all():
         raise ValueError(f"{name} must hold 0 and 1 only, got {array[~np.isin(array, (0.0, 1.0))][0]}")
-    return array == 1.0
+    bits: BoolArray = array == 1.0
+    return bits
 
 
 def codes_per_turn(batch: TurnBatch, keys: Sequence[Hashable] | NDArray[Any], name: str) -> IntArray:

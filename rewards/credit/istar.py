@@ -134,7 +134,7 @@ def istar_dpo_loss(
     """
     one_of("compat", compat, (None, "released"))
     values = beta * finite_per_turn(batch, log_ratio, "log_ratio")
-    total = np.bincount(batch.row, weights=values, minlength=len(batch))
+    total = Segments(batch.row, len(batch)).sum(values)
     if compat == "released":
         total = total / np.maximum(batch.lengths, 1)
     winners, losers = mixed_pairs(Segments.of(batch.group), successes(batch, success))

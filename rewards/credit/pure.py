@@ -1,4 +1,4 @@
-"""PURE: a trajectory is worth its worst step. Process rewards are reweighted so that their sum is nearly the minimum."""
+"""PURE: a trajectory is worth its worst step: process rewards, reweighted so that their sum is nearly the minimum."""
 
 from __future__ import annotations
 
@@ -100,11 +100,9 @@ def others_baseline(batch: TurnBatch, reward: FloatArray, tokens: FloatArray, ki
     gives every step the mean over the others of `R / steps`. 0 where there are no others.
     """
     groups = Segments.of(batch.group)
-    outcome = np.bincount(batch.row, weights=reward, minlength=len(batch))
-    if kind == "step":
-        mine, size = outcome / np.maximum(batch.lengths, 1), np.ones(len(batch))
-    else:
-        mine, size = outcome, np.bincount(batch.row, weights=tokens, minlength=len(batch))
+    rollouts = Segments(batch.row, len(batch))
+    mine = rollouts.mean(reward) if kind == "step" else rollouts.sum(reward)
+    size = np.ones(len(batch)) if kind == "step" else rollouts.sum(tokens)
     others, sizes = groups.sum(mine)[groups.code] - mine, groups.sum(size)[groups.code] - size
     rate = np.divide(others, sizes, out=np.zeros(len(batch)), where=(sizes > 0) & (groups.count[groups.code] > 1))
     baseline: FloatArray = rate[batch.row] * (tokens if kind == "token" else 1.0)

@@ -61,7 +61,7 @@ def ui_s1(
     returns = cut_returns(batch, bits_per_turn(batch, match, "match"), gamma)
     groups = Segments.of(batch.group)
     turn_groups = Segments(groups.code[batch.row], groups.size)
-    score = np.bincount(batch.row, weights=batch.reward, minlength=len(batch))
+    score = Segments(batch.row, len(batch)).sum(batch.reward)
     population = (score[batch.row], turn_groups) if cross_steps else (score, groups)
     mean, divisor = baseline(*population, scale=norm_by_std, eps=eps, singleton=singleton)
     episode = (score[batch.row] - mean[turn_groups.code]) / divisor[turn_groups.code]

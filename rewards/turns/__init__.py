@@ -19,7 +19,7 @@ from turnwise.rewards.turns import (
 )
 from turnwise.rewards.turns.callable_reward import CallableReward
 from turnwise.rewards.turns.oni import ONIReward
-from turnwise.rewards.turns.reasoning_sql import ReasoningSQLReward, sqlite_runner
+from turnwise.rewards.turns.reasoning_sql import ReasoningSQLReward, query_runner
 from turnwise.rewards.turns.reward_machine import Edge, RewardMachine, RewardMachinePotential, RewardMachineReward
 from turnwise.rewards.turns.step_search import StepSearchReward
 from turnwise.rewards.turns.step_tool import StepToolReward
@@ -39,7 +39,7 @@ __all__ = [
     "StepToolReward",
     "ToolRLReward",
     "UIStepReward",
-    "sqlite_runner",
+    "query_runner",
 ]
 
 _MODULES = (callable_reward, oni, reasoning_sql, reward_machine, step_search, step_tool, tool_rl, ui_step)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeAlias
 
 from turnwise.rewards.facts import Fact, first_argument, privileged_keys, read_fact
@@ -70,25 +70,28 @@ def schema_items(sql: str, schema: Schema) -> frozenset[str]:
     return frozenset(columns | named.keys())
 
 
-def sqlite_runner(connection: sqlite3.Connection, *, max_rows: int = 10_000) -> QueryRunner:
-    """A `QueryRunner` over a connection of the caller's.
+def query_runner(
+    execute: Callable[[str], Iterable[Any]], errors: tuple[type[Exception], ...], *, max_rows: int = 10_000
+) -> QueryRunner:
+    """A `QueryRunner` out of a database's own function, for example `sqlite3.Connection.execute`.
 
-    The queries are a model's: open the database read-only (`file:...?mode=ro`), and set a progress handler that breaks
-    off queries that take too long.
+    The queries are a model's: open the database read-only, and have it break off queries that take too long.
 
     Args:
-        connection: An open connection.
+        execute: Runs a query and gives its rows, for example a cursor; raises for a bad one.
+        errors: What it raises for a bad query. Anything else goes through.
         max_rows: Rows that are read of a result.
 
-    >>> run = sqlite_runner(sqlite3.connect(":memory:"))
+    >>> import sqlite3
+    >>> run = query_runner(sqlite3.connect(":memory:").execute, (sqlite3.Error, sqlite3.Warning, ValueError))
     >>> run("select 1 + 1"), run("selekt 1") is None
     ([(2,)], True)
     """
 
     def run(sql: str) -> list[Any] | None:
         try:
-            return connection.execute(sql).fetchmany(max_rows)
-        except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError):
+            return list(islice(execute(sql), max_rows))
+        except errors:
             return None
 
     return run
@@ -102,7 +105,7 @@ class ReasoningSQLReward:
     `ngram` (Jaccard of word bigrams), `format` (the message is laid out as asked).
 
     Args:
-        run: Runs queries, see `sqlite_runner`.
+        run: Runs queries, see `query_runner`.
         weights: Weight of each part. The published weights are not known for certain, so there is no default.
         sql: The turn's query (None or empty: none), default the argument `query` of its first tool call.
         gold: The right query.
@@ -118,7 +121,8 @@ class ReasoningSQLReward:
     Source: Reasoning-SQL (arXiv 2503.23157). Provenance: unverified (the parts are the abstract's, their formulas and
     weights are not).
 
-    >>> run = sqlite_runner(sqlite3.connect(":memory:"))
+    >>> import sqlite3
+    >>> run = query_runner(sqlite3.connect(":memory:").execute, (sqlite3.Error,))
     >>> reward = ReasoningSQLReward(run, {"execution": 3.0, "syntax": 1.0, "ngram": 1.0}, sql=lambda turn: turn.action)
     >>> [reward(Turn(0, "", text, privileged={"gold_sql": "select 2"})) for text in ("select 2", "select 1 + 1", "2")]
     [5.0, 4.0, 0.0]

@@ -10,60 +10,72 @@ from hypothesis.extra.numpy import arrays
 
 from turnwise.rewards.fidelity import choice_codes, fidelity, quantised, ranks, sign_accuracy, spearman
 
-TRUTH = np.repeat([0.5, -0.5, 0.0, 0.25], 500)
-CHOICE = np.repeat(np.arange(4), 500)
+TRUTH = np.repeat([0.5, -0.5, 0.0, 0.0, 0.25, -0.25], 500)
+CHOICE = np.repeat(np.arange(6), 500)
+STATE = CHOICE // 2
 NUMBERS = arrays(np.float64, 20, elements=st.integers(-5, 5).map(float))
 
 
 def test_the_truth_has_perfect_fidelity() -> None:
-    found = fidelity(TRUTH, TRUTH, CHOICE)
-    assert (found.sign_accuracy, found.spearman, found.signal, found.leak) == (1.0, pytest.approx(1.0), 0.75, 0.0)
+    found = fidelity(TRUTH, TRUTH, STATE, CHOICE)
+    assert (found.sign_accuracy, found.spearman, found.signal, found.leak) == (
+        1.0,
+        pytest.approx(1.0),
+        pytest.approx(2 / 3),
+        0.0,
+    )
     assert found.bias == pytest.approx(0.0, abs=1e-9)
     assert found.variance == pytest.approx(0.0, abs=1e-9)
 
 
 def test_its_opposite_has_none() -> None:
-    found = fidelity(-TRUTH, TRUTH, CHOICE)
+    found = fidelity(-TRUTH, TRUTH, STATE, CHOICE)
     assert (found.sign_accuracy, found.bias, found.scale) == (0.0, 1.0, 0.0)
     assert found.spearman == pytest.approx(-1.0)
     assert np.isnan(found.variance)
 
 
 def test_silence_is_a_coin_and_all_bias() -> None:
-    found = fidelity(np.zeros_like(TRUTH), TRUTH, CHOICE)
+    found = fidelity(np.zeros_like(TRUTH), TRUTH, STATE, CHOICE)
     assert (found.sign_accuracy, found.signal, found.bias) == (0.5, 0.0, 1.0)
     assert np.isnan([found.spearman, found.leak]).all()
 
 
 def test_unbiased_noise_is_variance_and_not_bias() -> None:
     noisy = TRUTH + np.random.default_rng(0).normal(scale=2.0, size=TRUTH.size)
-    found = fidelity(noisy, TRUTH, CHOICE)
+    found = fidelity(noisy, TRUTH, STATE, CHOICE)
     assert found.bias < 0.25
     assert found.variance == pytest.approx(4.0 / np.mean(TRUTH**2), rel=0.4)
 
 
-def test_a_constant_offset_is_bias() -> None:
-    found = fidelity(TRUTH + 10.0, TRUTH, CHOICE)
-    assert found.spearman == pytest.approx(1.0)
-    assert found.sign_accuracy == pytest.approx(2 / 3)
-    assert found.bias > 0.9
+def test_an_offset_of_a_state_is_noise_and_not_bias() -> None:
+    offset = np.array([3.0, -2.0, 5.0])[STATE]
+    found = fidelity(TRUTH + offset, TRUTH, STATE, CHOICE)
+    assert found.bias == pytest.approx(0.0, abs=1e-6)
+    assert found.variance == pytest.approx(np.mean(offset**2) / np.mean(TRUTH**2))
+    assert found.sign_accuracy == 0.5
+
+
+def test_an_offset_of_an_action_is_bias() -> None:
+    found = fidelity(TRUTH + 0.5 * (CHOICE % 2), TRUTH, STATE, CHOICE)
+    assert found.bias > 0.5
 
 
 def test_credit_on_neutral_turns_leaks() -> None:
-    assert fidelity(np.ones_like(TRUTH), TRUTH, CHOICE).leak == 0.25
+    assert fidelity(np.ones_like(TRUTH), TRUTH, STATE, CHOICE).leak == pytest.approx(1 / 3)
 
 
 def test_more_turns_change_the_precision_and_not_the_figures() -> None:
     rng = np.random.default_rng(1)
-    truth, choice = np.tile(rng.normal(size=200), 4), np.tile(np.arange(200), 4)
-    few = [fidelity(truth + rng.normal(size=800), truth, choice).bias ** 2 for _ in range(40)]
-    # Without the correction for chance, four visits of a choice would make this 1 / 4 / (1 + 1 / 4) = 0.2.
+    truth, choice = np.tile(np.repeat(rng.normal(size=100), 2) * np.tile([1, -1], 100), 4), np.tile(np.arange(200), 4)
+    few = [fidelity(truth + rng.normal(size=800), truth, choice // 2, choice).bias ** 2 for _ in range(40)]
+    # Without the correction for chance, four visits of each of two choices would make this about 0.1.
     assert np.mean(few) < 0.05
 
 
 def test_a_tolerance_says_what_matters() -> None:
-    assert fidelity([1.0, 1.0], [0.3, -0.1], [0, 1], tolerance=0.2).sign_accuracy == 1.0
-    assert fidelity([1.0, 1.0], [0.3, -0.1], [0, 1], tolerance=[0.2, 0.05]).sign_accuracy == 0.5
+    assert fidelity([1.0, 1.0], [0.3, -0.1], [0, 0], [0, 1], tolerance=0.2).sign_accuracy == 1.0
+    assert fidelity([1.0, 1.0], [0.3, -0.1], [0, 0], [0, 1], tolerance=[0.2, 0.05]).sign_accuracy == 0.5
 
 
 @given(NUMBERS, NUMBERS)
@@ -84,7 +96,7 @@ def test_ranks_are_means_over_ties(values: np.ndarray) -> None:
 @given(NUMBERS, NUMBERS, st.floats(1e-3, 1e3))
 def test_units_do_not_matter(estimate: np.ndarray, truth: np.ndarray, unit: float) -> None:
     choice = np.arange(20) // 4
-    one, other = fidelity(estimate, truth, choice), fidelity(unit * estimate, truth, choice)
+    one, other = (fidelity(scaled, truth, choice // 2, choice) for scaled in (estimate, unit * estimate))
     for name in ("sign_accuracy", "spearman", "bias", "signal", "leak"):
         assert getattr(other, name) == pytest.approx(getattr(one, name), abs=1e-6, nan_ok=True)
 
@@ -96,7 +108,7 @@ def test_rounding_errors_make_no_order() -> None:
 
 def test_without_turns_that_matter_there_is_no_sign() -> None:
     assert np.isnan(sign_accuracy(np.zeros(0), np.zeros(0)))
-    assert np.isnan(fidelity([1.0, 2.0], [0.0, 0.0], [0, 0]).bias)
+    assert np.isnan(fidelity([1.0, 2.0], [0.0, 0.0], [0, 0], [0, 0]).bias)
 
 
 def test_choices_are_pairs() -> None:
@@ -104,9 +116,9 @@ def test_choices_are_pairs() -> None:
 
 
 def test_bad_input_is_named() -> None:
-    with pytest.raises(ValueError, match="estimate, truth and choice must have one shape"):
-        fidelity([1.0], [1.0, 2.0], [0, 0])
+    with pytest.raises(ValueError, match="estimate, truth, state and choice must have one shape"):
+        fidelity([1.0], [1.0, 2.0], [0, 0], [0, 0])
     with pytest.raises(ValueError, match="M >= 1"):
-        fidelity([], [], [])
+        fidelity([], [], [], [])
     with pytest.raises(ValueError, match="estimate must be finite, but 1 of 2"):
-        fidelity([1.0, np.nan], [1.0, 2.0], [0, 0])
+        fidelity([1.0, np.nan], [1.0, 2.0], [0, 0], [0, 1])
