@@ -52,7 +52,7 @@ def collect(
 
     >>> import gymnasium as gym, turnwise
     >>> from turnwise.agents import OraclePolicy, collect
-    >>> env = gym.make("turnwise/WebShop-v0")
+    >>> env = gym.make("turnwise/WebShop-v0", products=100)
     >>> [trajectory.outcome for trajectory in collect(OraclePolicy(), env, 2, seed=0)]
     [1.0, 1.0]
     """

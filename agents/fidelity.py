@@ -239,6 +239,6 @@ def _families(families: Sequence[str] | None) -> list[str]:
 
 def _describe(setting: Setting) -> str:
     return (
-        f"{setting.seeds} tasks a family, {setting.rollouts:,} rollouts a task and group size, policy at random with "
-        f"probability {setting.epsilon:g} and else optimal, noise of the stand-ins {setting.noise:g}"
+        f"Bifurcation: {setting.seeds} tasks a family, {setting.rollouts:,} rollouts a task and size, policy at random "
+        f"with probability {setting.epsilon:g} and else optimal, noise of the stand-ins {setting.noise:g}"
     )

@@ -58,7 +58,7 @@ def warm_up(
         trajectories: What to imitate; their texts are read, not their tokens.
         steps: Gradient steps.
         seconds: End earlier, after this time. The result then depends on the machine's speed.
-        learning_rate: Highest; it rises over the first twentieth of the steps and then falls to 0 in a straight line.
+        learning_rate: Highest; it rises over the first twentieth of the steps and falls to 0 over the last third.
         batch_size: Contexts in a step.
         seed: Of their order.
         progress: Called with (step, loss).
@@ -93,7 +93,7 @@ def warm_up(
 
 def _schedule(done: float) -> float:
     """From the share of training that is done to the share of the learning rate."""
-    return min(1.0, (done + 0.002) / 0.05, (1.0 - done) / 0.95)
+    return min(1.0, (done + 0.002) / 0.05, (1.0 - done) * 3)
 
 
 def _batches(rows: Sequence[TokenRow], size: int, seed: int) -> Iterator[list[TokenRow]]:

@@ -161,12 +161,14 @@ class TurnEnv(gym.Env[Any, Any], ABC):
     ('The lamp is on.', 1.0, True, 'completed')
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"]}  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}  # type: ignore[misc]
     rules: ClassVar[str] = ""
     default_max_turns: ClassVar[int] = 15
     max_observation_length: ClassVar[int] = 16_384
     parallel_tool_calls: ClassVar[bool] = True
     """Whether one message may hold several calls."""
+    max_tool_calls: ClassVar[int] = 16
+    """Most calls in one message."""
     privileged_keys: ClassVar[frozenset[str]] = frozenset()
     """The keys that `privileged()` promises, so that a reward's needs can be checked before the first rollout."""
     secret_keys: ClassVar[frozenset[str]] = frozenset()
@@ -415,6 +417,8 @@ class TurnEnv(gym.Env[Any, Any], ABC):
             raise TypeError(f"an action is a str, a ToolCall or a sequence of ToolCalls, got {type(action).__name__}")
         if len(parsed.calls) > 1 and not self.parallel_tool_calls:
             return ParsedAction((), f"Only one call a turn is possible here, got {len(parsed.calls)}.")
+        if len(parsed.calls) > self.max_tool_calls:
+            return ParsedAction((), f"At most {self.max_tool_calls} calls a turn are possible, got {len(parsed.calls)}.")
         return parsed
 
     def _carry_out(self, calls: Sequence[ToolCall]) -> tuple[str, str]:

@@ -33,7 +33,7 @@ def carr(rubrics: Sequence[str | Collection[str]], supported: Sequence[bool], *,
     Raises:
         ValueError: `supported` does not hold one bit a rubric.
 
-    Source: CaRR. Provenance: read (from the authors' code).
+    Source: CaRR. Provenance: verified (by running the authors' code).
 
     >>> carr([{"E0", "E1"}, {"E1", "E2"}, {"E3", "E4"}, {"E0"}], [True, True, True, False]).tolist()
     [True, True, False, False]
@@ -56,7 +56,7 @@ def carr(rubrics: Sequence[str | Collection[str]], supported: Sequence[bool], *,
 class CaRRReward:
     """The share of rubrics that count, in the last turn; added to the outcome.
 
-    0 for an episode that was cut off, or without rubrics. `c_grpo` and the like take it from there as a channel.
+    0 for an episode that was cut off, or without rubrics. `cgrpo` takes it from there as a channel.
 
     Args:
         rubrics: R rubrics, see `carr`.
@@ -67,7 +67,7 @@ class CaRRReward:
     Raises:
         KeyError: The environment does not give a fact; the message names it.
 
-    Source: CaRR. Provenance: read (from the authors' code).
+    Source: CaRR. Provenance: verified (by running the authors' code).
 
     >>> from turnwise.rewards.trajectory import Turn
     >>> facts = {"rubrics": ["<E0> wrote <E1>", "<E2> sings"], "rubrics_supported": [True, True]}
@@ -99,7 +99,7 @@ RECORD = MethodRecord(
     function=CaRRReward,
     paper="CaRR: Citation-aware Rubric Rewards",
     arxiv="",
-    provenance="read",
+    provenance="verified",
     scope="episode",
     needs=frozenset({"rubrics", "rubrics_supported"}),
     min_group=1,

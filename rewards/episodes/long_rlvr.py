@@ -21,7 +21,7 @@ def long_rlvr(accuracy: float, context: float) -> float:
     Returns:
         The score, in [0, 2].
 
-    Source: LongRLVR. Provenance: read (from the authors' code).
+    Source: LongRLVR. Provenance: verified (by running the authors' code).
 
     >>> long_rlvr(1.0, 0.5), long_rlvr(0.0, 0.5)
     (1.5, 0.05)
@@ -41,7 +41,7 @@ def context_score(cited: Sequence[Hashable], gold: Sequence[Hashable]) -> float:
     Raises:
         ValueError: `gold` is empty.
 
-    Source: LongRLVR. Provenance: read (from the authors' code).
+    Source: LongRLVR. Provenance: verified (by running the authors' code).
 
     >>> round(context_score([1, 2, 3], [1, 2]), 6)
     0.909091
@@ -67,7 +67,7 @@ class LongRLVRReward:
     Raises:
         KeyError: The environment does not give a fact; the message names it.
 
-    Source: LongRLVR. Provenance: read (from the authors' code).
+    Source: LongRLVR. Provenance: verified (by running the authors' code).
 
     >>> from turnwise.rewards.trajectory import Turn
     >>> facts = {"cited_chunks": [1, 2, 3], "gold_chunks": [1, 2]}
@@ -100,7 +100,7 @@ RECORD = MethodRecord(
     function=LongRLVRReward,
     paper="LongRLVR: Long-Context Reinforcement Learning with Verifiable Context Rewards",
     arxiv="",
-    provenance="read",
+    provenance="verified",
     scope="episode",
     needs=frozenset({"cited_chunks", "gold_chunks"}),
     min_group=1,

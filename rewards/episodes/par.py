@@ -37,7 +37,7 @@ def par(score: ArrayLike, references: ArrayLike, *, k: float = 1.0) -> FloatArra
     Raises:
         ValueError: There are no references.
 
-    Source: PAR (arXiv 2502.18770). Provenance: read (from the authors' code).
+    Source: PAR (arXiv 2502.18770). Provenance: verified (by running the authors' code).
 
     >>> round(float(par(2.0, [1.0])), 6)
     0.731059
@@ -72,11 +72,14 @@ def relative_quintic(score: ArrayLike, references: ArrayLike) -> FloatArray:
 def log_sigmoid_centred(score: ArrayLike, references: ArrayLike) -> FloatArray:
     """`log sigmoid(score - q)`, where q is the 85th percentile of a normal distribution fitted to the references.
 
+    The deviation is the sample's; 0 for one reference.
+
     >>> round(float(log_sigmoid_centred(2.0, [1.0])), 3)
     -0.313
     """
     centre = _checked(references)
-    quantile = centre.mean() + _NORMAL_85 * (centre.std() + 1e-5)
+    deviation = centre.std(ddof=1) if len(centre) > 1 else 0.0
+    quantile = centre.mean() + _NORMAL_85 * (deviation + 1e-5)
     shaped: FloatArray = -np.logaddexp(0.0, quantile - np.asarray(score, dtype=np.float64))
     return shaped
 
@@ -105,7 +108,7 @@ class RunningShaper:
     Raises:
         ValueError: `kind` is unknown.
 
-    Source: PAR (arXiv 2502.18770), its baselines. Provenance: read (from the authors' code).
+    Source: PAR (arXiv 2502.18770), its baselines. Provenance: verified (by running the authors' code).
 
     >>> shape = RunningShaper("min_max")
     >>> [shape(score, []) for score in (1.0, 3.0, 2.0)]
@@ -147,7 +150,7 @@ class ParReward:
         KeyError: The environment does not give a fact; the message names it.
         ValueError: There are no references, or they or the score are not finite.
 
-    Source: PAR (arXiv 2502.18770). Provenance: read (from the authors' code).
+    Source: PAR (arXiv 2502.18770). Provenance: verified (by running the authors' code).
 
     >>> from turnwise.rewards.trajectory import Turn
     >>> won = Trajectory([Turn(0, "", ""), Turn(1, "", "", reward=1.0)], privileged={"reference_scores": [1.0]})
@@ -201,7 +204,7 @@ RECORD = MethodRecord(
     function=ParReward,
     paper="Reward Shaping to Mitigate Reward Hacking in RLHF",
     arxiv="2502.18770",
-    provenance="read",
+    provenance="verified",
     scope="episode",
     needs=frozenset({"reference_scores"}),
     min_group=1,

@@ -34,7 +34,7 @@ def step_search(
     Raises:
         ValueError: `compat` is unknown, or the shapes differ.
 
-    Source: StepSearch (arXiv 2505.15107). Provenance: read (formula and constants from the authors' code).
+    Source: StepSearch (arXiv 2505.15107). Provenance: verified (by running the authors' code).
 
     >>> step_search([[0.5, 0.25], [0.25, 0.75]], [0.0, 0.5]).round(3).tolist()
     [0.225, -0.15]
@@ -78,7 +78,7 @@ def key_score(queries: Sequence[str], keyword_groups: Sequence[Sequence[str]]) -
         queries: The searches of an episode, in order.
         keyword_groups: For each sub-question, the ways of asking it.
 
-    Source: StepSearch (arXiv 2505.15107). Provenance: read.
+    Source: StepSearch (arXiv 2505.15107). Provenance: verified (by running the authors' code).
 
     >>> key_score(["capital of France"], [["France capital city"], ["mayor of Paris"]])
     0.33335
@@ -111,7 +111,7 @@ class StepSearchReward:
     Raises:
         KeyError: The environment does not give one of the facts; the message names it.
 
-    Source: StepSearch (arXiv 2505.15107). Provenance: read.
+    Source: StepSearch (arXiv 2505.15107). Provenance: verified (by running the authors' code).
 
     >>> reward = StepSearchReward(documents="found", gold="support")
     >>> facts = {"found": ["The tower is in Paris."], "support": ["The tower is in Paris", "It opened in 1889"]}
@@ -186,7 +186,7 @@ RECORD = MethodRecord(
     function=StepSearchReward,
     paper="StepSearch: Igniting LLMs Search Ability via Step-Wise Proximal Policy Optimization",
     arxiv="2505.15107",
-    provenance="read",
+    provenance="verified",
     scope="turn",
     needs=frozenset({"retrieved_documents", "gold_documents"}),
     min_group=1,

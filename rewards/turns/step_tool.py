@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from turnwise.rewards.facts import Fact, privileged_keys, read_fact
 from turnwise.rewards.method import MethodRecord
@@ -17,7 +17,7 @@ LabelValue: TypeAlias = Mapping[Any, float] | Callable[[Any], float]
 _EMPTY_ERROR = '{"error": "", "response": '
 
 
-def call_succeeded(response: str) -> bool:
+def call_succeeded(response: str, *, compat: Literal["released"] | None = None) -> bool:
     r"""Whether a tool's reply reads like a success, by the authors' rules.
 
     A reply `{"error": ..., "response": ...}` succeeds if its error is empty and its response is no status 400; text,
@@ -26,13 +26,22 @@ def call_succeeded(response: str) -> bool:
 
     Args:
         response: The tool's reply, JSON or plain text. Nothing in it raises.
+        compat: `released` does what the released notebook does: a reply that begins `{"error": "", "response": `, in
+            this very spelling, succeeds whatever follows, and its response is not looked at.
 
-    Source: StepTool (arXiv 2410.07745), the annotation rules of its repository. Provenance: read; judging replies that
-    are no such JSON by the rule for text is ours.
+    Raises:
+        ValueError: `compat` is unknown.
+
+    Source: StepTool (arXiv 2410.07745), the annotation rules of its repository. Provenance: verified for JSON replies
+    (`released` by running the notebook); judging other replies by the rule for text is ours.
 
     >>> call_succeeded('{"error": "", "response": {"temperature": 7}}'), call_succeeded("Please log in first.")
     (True, False)
     """
+    if compat not in (None, "released"):
+        raise ValueError(f"compat must be None or 'released', got {compat!r}")
+    if compat == "released" and response.startswith(_EMPTY_ERROR):
+        return True
     try:
         reply = json.loads(response)
     except (ValueError, RecursionError):

@@ -39,7 +39,7 @@ def test_a_summary_counts_full_solutions_and_the_environments_own_reward() -> No
     assert math.isnan(success_rate([])) and math.isnan(mean_reward([]))
     with pytest.raises(ValueError, match="at least one trajectory"):
         summarize([])
-    with pytest.raises(ValueError, match="k must be in 1..4"):
+    with pytest.raises(ValueError, match=r"k must be in 1\.\.4"):
         pass_at_k(4, 2, 5)
 
 

@@ -10,7 +10,7 @@ import torch
 from agents_models import random_model
 from key_door import KeyDoorEnv
 
-from turnwise.agents import OraclePolicy, Reinforce, TransformersPolicy, collect, success_rate, token_rows, warm_up
+from turnwise.agents import Reinforce, TransformersPolicy, collect, success_rate, token_rows, warm_up
 from turnwise.agents.imitation import tokenized
 from turnwise.agents.reinforce import policy_loss
 from turnwise.agents.tiny import build, build_model, texts_of
@@ -149,7 +149,7 @@ def test_the_divergence_from_the_start_is_held_down(tokenizer: Any) -> None:
 def test_collect_credit_update_learns_what_is_paid(oracle_trajectories: list[Trajectory]) -> None:
     policy = tiny_policy(oracle_trajectories)
     warm_up(policy, oracle_trajectories, steps=25, batch_size=8, learning_rate=6e-3)
-    trainer = Reinforce(policy, learning_rate=3e-4, minibatches=2)
+    trainer = Reinforce(policy, learning_rate=1e-3, minibatches=2)
     envs = [KeyDoorEnv(max_turns=1) for _ in range(48)]
     share = []
     for step in range(8):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from key_door import KeyDoorEnv
 from agents_models import ARCHITECTURES, CHATML, random_model, with_template
+from key_door import KeyDoorEnv
 
 from turnwise.agents import AFTER_MESSAGE, Context, StopRule, TransformersPolicy, collect, token_rows
 from turnwise.agents.generation import SamplingOptions, _choose, sub_batches
@@ -186,10 +186,10 @@ def test_sampling_stops_where_the_message_is_over(text: str, kept: str, tokenize
 
 
 def test_a_stop_rule_can_be_replaced(tokenizer: Any) -> None:
-    model, ids = scripted(tokenizer, "move[left]\nmove[right]\n<|end|>")
+    model, _ = scripted(tokenizer, "move[left]\nmove[right]\n<|end|>")
     whole = TransformersPolicy(model, tokenizer, temperature=0.0, stop=AFTER_MESSAGE)
     assert whole.act(contexts(1))[0].action == "move[left]\nmove[right]\n"
-    model, ids = scripted(tokenizer, "move[left]\nmove[right]\n<|end|>")
+    model, _ = scripted(tokenizer, "move[left]\nmove[right]\n<|end|>")
     early = TransformersPolicy(model, tokenizer, temperature=0.0, stop=StopRule(lambda text: "[" in text))
     assert early.act(contexts(1))[0].action == "move["
 

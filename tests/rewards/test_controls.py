@@ -35,6 +35,8 @@ def test_draws_follow_the_groups_first_rollouts():
     # Three groups, in order of appearance z, a, m; draws of this seed are 0.64, 0.27, 0.04.
     noisy = flip_outcomes(batch(list("zamza"), [1.0] * 5), 0.3, np.random.default_rng(0))
     assert noisy.outcome.tolist() == [1, 0, 0, 1, 0]
+    by_number = flip_outcomes(batch(np.array([9, 2, 5, 9, 2]), [1.0] * 5), 0.3, np.random.default_rng(0))
+    assert by_number.outcome.tolist() == noisy.outcome.tolist()
 
 
 def test_the_share_of_flipped_groups_is_the_probability():

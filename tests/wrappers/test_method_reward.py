@@ -19,7 +19,8 @@ from turnwise.rewards import episodes as episode_rewards
 from turnwise.rewards import turns as turn_rewards
 from turnwise.rewards.credit import grpo
 from turnwise.rewards.table_probe import TableProbe
-from turnwise.rewards.trajectory import Trajectory
+from turnwise.rewards.trajectory import Trajectory, Turn
+from turnwise.rewards.trees import tree_credit
 from turnwise.rewards.turns import Edge, RewardMachine, query_runner
 from turnwise.wrappers import MissingRequirementError, TurnRewardWrapper
 from turnwise.wrappers.method_reward import (
@@ -328,6 +329,31 @@ def test_what_is_missing_is_said_before_the_first_rollout(arguments, error, mess
         GroupCreditReward(KeyDoorEnv(), **arguments)
 
 
+def test_groups_that_are_too_small_for_a_method(monkeypatch):
+    monkeypatch.setitem(credit.METHODS, "cm2", METHODS["cm2"])
+    with pytest.raises(MissingRequirementError, match="cm2 needs groups of at least 5, got group_size=4"):
+        GroupCreditReward(KeyDoorEnv(), "cm2", group_size=4, score="checklist_score")
+
+
+def test_an_input_of_a_tree_method_is_that_of_the_first_rollout_of_each_turn():
+    seen = []
+
+    def method(tree, score):
+        seen.append((tree.parent.tolist(), score.tolist()))
+        return tree_credit(tree, score, score)
+
+    numbers = iter(range(100))
+    inputs = {"score": lambda trajectory: [float(next(numbers)) for _ in trajectory.turns]}
+    env = GroupCreditReward(KeyDoorEnv(max_turns=3), method, group_size=2, inputs=inputs)
+    for last in ("pick[]", "move[left]"):
+        env.reset(options={"task_id": "key-1"})
+        for action in ("move[left]", "move[left]", last):
+            *_, info = env.step(action)
+    assert seen == [([-1, 0, 1, 2, 2], [0, 0, 1, 2, 5])]
+    assert info["turn_advantages"].tolist() == [0, 1, 5]
+    assert info["group_credit"][0]["turn_weights"].tolist() == [0.5, 0.5, 1.0]
+
+
 def test_inputs_say_what_they_need_themselves():
     channel = ProbeChannel(PROBE.probe, answer="solution")
     with pytest.raises(MissingRequirementError, match=r"lacks \['solution'\]"):
@@ -351,6 +377,14 @@ def test_a_probe_that_fails_leaves_the_outcome():
     won, lost = (np.asarray(entry["turn_advantages"]) for entry in info["group_credit"])
     assert (won > 0).all()
     assert (lost < 0).all()
+
+
+def test_probe_channel_asks_before_each_turn():
+    turns = [Turn(0, "A door.", "look[]"), Turn(1, "A key.", "pick[]", "You hold it.")]
+    table = {"A door.": -3.0, "A key.": -2.0, "You hold it.": -1.0}
+    assert ProbeChannel(TableProbe(table))(Trajectory(turns, privileged={"answer": "x"})).tolist() == [-3.0, -2.0]
+    empty = ProbeChannel(TableProbe(table))(Trajectory(turns, privileged={"answer": ""}))
+    assert np.isnan(empty).all()
 
 
 def test_probe_channel_takes_the_first_alias_and_never_shows_it():

@@ -70,6 +70,12 @@ def test_red_and_par_by_hand():
     assert par(2.0, [1.0]) == pytest.approx(1 / (1 + np.exp(-1)))
 
 
+def test_log_sigmoid_centred_by_hand():
+    # sample deviation of 0 and 2 is sqrt(2); the normal distribution's 85th percentile is 1.036433
+    quantile = 1.0 + 1.036433389 * (np.sqrt(2) + 1e-5)
+    assert log_sigmoid_centred(3.0, [0.0, 2.0]) == pytest.approx(-np.log1p(np.exp(quantile - 3.0)))
+
+
 # Properties
 
 

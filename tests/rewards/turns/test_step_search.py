@@ -66,6 +66,8 @@ def test_an_episode_pays_new_coverage_once():
     assert reward(searching("Tower in Paris")) == pytest.approx(0.5)
     assert reward(searching("tower in Paris!")) == pytest.approx(0.0)  # another string, nothing new in it
     assert reward(searching("Tower in Paris")) == pytest.approx(-1.0)
+    assert reward(searching("Something else")) == pytest.approx(0.0)
+    assert reward(searching("TOWER in Paris")) == pytest.approx(0.0)  # what was covered stays covered
     reward.begin("question", {})
     assert reward(searching("Tower in Paris")) == pytest.approx(0.5)
 

@@ -41,6 +41,22 @@ def test_rules_for_success(reply, succeeded):
     assert call_succeeded(reply) is succeeded
 
 
+@pytest.mark.parametrize(
+    ("reply", "succeeded"),
+    [
+        ('{"error": "", "response": {"status": 400}}', True),
+        ('{"error": "", "response": "something went wrong"}', True),
+        ('{"error":"", "response": {"status": 400}}', False),
+        ('{"error":"","response":"something went wrong"}', False),
+        ('{"error": "timeout", "response": ""}', False),
+    ],
+)
+def test_the_released_rule_looks_at_the_spelling_first(reply, succeeded):
+    assert call_succeeded(reply, compat="released") is succeeded
+    with pytest.raises(ValueError, match="compat must be None or 'released'"):
+        call_succeeded(reply, compat="paper")
+
+
 @given(st.text())
 def test_no_reply_raises(reply):
     assert call_succeeded(reply) in (True, False)
