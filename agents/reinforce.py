@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,8 +25,8 @@ class Reinforce:
     """Raises the probability of sampled tokens by the advantage of their turn.
 
     The objective of a token is PPO's clipped one, `min(r A, clip(r, 1 - clip, 1 + clip) A)` with
-    `r = exp(logprob - sampled logprob)` (Schulman et al., arXiv 1707.06347), averaged over all sampled tokens of an
-    update; `clip=None` leaves `r A` as it is, which with one epoch has REINFORCE's gradient.
+    `r = exp(logprob - sampled logprob)` (Schulman et al., arXiv 1707.06347); `clip=None` leaves `r A` as it is, which
+    with one epoch has REINFORCE's gradient.
 
     Args:
         policy: Whose model is trained, in place.
@@ -34,6 +34,9 @@ class Reinforce:
         clip: Width of the trust region, or None.
         kl: Weight of the divergence from the weights at construction, by the estimator `exp(d) - d - 1` with
             `d = reference logprob - logprob`. Above 0 it keeps a copy of the model.
+        average: `trajectories` averages over the tokens of each trajectory and then over trajectories (GRPO, arXiv
+            2402.03300). `tokens` averages over all tokens at once (DAPO, arXiv 2503.14476): then long trajectories
+            count more, and where failures are long, the sum of all advantages is below zero.
         epochs: Passes over the trajectories in an update.
         minibatches: Gradient steps in a pass.
         max_grad_norm: Longer gradients are scaled down to this.
@@ -51,6 +54,7 @@ class Reinforce:
         learning_rate: float = 1e-6,
         clip: float | None = 0.2,
         kl: float = 0.0,
+        average: Literal["trajectories", "tokens"] = "trajectories",
         epochs: int = 1,
         minibatches: int = 1,
         max_grad_norm: float = 1.0,
@@ -60,7 +64,10 @@ class Reinforce:
             raise ValueError(f"epochs and minibatches must be at least 1, got {epochs} and {minibatches}")
         if clip is not None and clip <= 0:
             raise ValueError(f"clip must be positive or None, got {clip}")
+        if average not in ("trajectories", "tokens"):
+            raise ValueError(f"average must be 'trajectories' or 'tokens', got {average!r}")
         self.policy = policy
+        self.average = average
         self.clip = clip
         self.kl = kl
         self.epochs = epochs
@@ -84,7 +91,7 @@ class Reinforce:
         Raises:
             ValueError: The credit is of other trajectories, or a turn has no sampled tokens.
         """
-        rows, advantages, weights = _rows_with_credit(trajectories, credit)
+        rows, advantages, weights = _rows_with_credit(trajectories, credit, self.average)
         if not rows:
             return {"tokens": 0.0}
         old = [torch.from_numpy(row.logprobs[row.response_mask == 1]).float() for row in rows]
@@ -165,14 +172,19 @@ def policy_loss(
 
 
 def _rows_with_credit(
-    trajectories: Sequence[Trajectory], credit: Credit
+    trajectories: Sequence[Trajectory], credit: Credit, average: str
 ) -> tuple[list[TokenRow], list[Tensor], list[Tensor]]:
-    """Token rows that are kept and count, with the advantage and the weight of each of their sampled tokens."""
+    """Token rows that are kept and count, with the advantage and the weight of each of their sampled tokens.
+
+    Trajectories are averaged over by their weights: a token of one that is half as long as the mean weighs double.
+    """
     lengths = [len(trajectory) for trajectory in trajectories]
     if credit.advantage.shape != (sum(lengths),) or credit.keep.shape != (len(lengths),):
         given = f"advantage {credit.advantage.shape} and keep {credit.keep.shape}"
         raise ValueError(f"credit must be of these {len(lengths)} trajectories and {sum(lengths)} turns, got {given}")
     ends = np.cumsum([0, *lengths])
+    tokens = np.array([sum(len(turn.response_ids) for turn in t.turns) for t in trajectories], dtype=np.float64)
+    scale = np.ones(len(tokens)) if average == "tokens" else tokens.mean() / np.maximum(tokens, 1.0)
     kept: list[TokenRow] = []
     advantages: list[Tensor] = []
     weights: list[Tensor] = []
@@ -190,5 +202,5 @@ def _rows_with_credit(
             if (advantage * weight).any():
                 kept.append(row)
                 advantages.append(torch.from_numpy(advantage[sampled]).float())
-                weights.append(torch.from_numpy(weight[sampled]).float())
+                weights.append(torch.from_numpy(weight[sampled] * scale[number]).float())
     return kept, advantages, weights

@@ -418,7 +418,9 @@ class TurnEnv(gym.Env[Any, Any], ABC):
         if len(parsed.calls) > 1 and not self.parallel_tool_calls:
             return ParsedAction((), f"Only one call a turn is possible here, got {len(parsed.calls)}.")
         if len(parsed.calls) > self.max_tool_calls:
-            return ParsedAction((), f"At most {self.max_tool_calls} calls a turn are possible, got {len(parsed.calls)}.")
+            return ParsedAction(
+                (), f"At most {self.max_tool_calls} calls a turn are possible, got {len(parsed.calls)}."
+            )
         return parsed
 
     def _carry_out(self, calls: Sequence[ToolCall]) -> tuple[str, str]:

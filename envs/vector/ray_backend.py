@@ -7,10 +7,13 @@ from typing import Any
 
 from turnwise.envs.vector.host import CLOSE_SECONDS, LOST, Answer, Command, EnvFn, Host, pickled
 
-try:
-    import ray
-except ImportError as error:
-    raise ImportError("backend='ray' needs Ray, which is not installed: pip install ray") from error
+
+def _import_ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError("backend='ray' needs Ray, which is not installed: pip install ray") from error
+    return ray
 
 
 class _Actor:
@@ -29,14 +32,15 @@ class RayBackend:
     can_replace = True
 
     def __init__(self) -> None:
-        self._make = ray.remote(_Actor)
+        self._ray = _import_ray()
+        self._make = self._ray.remote(_Actor)
         self._workers: dict[int, Any] = {}
         self._waiting: dict[Any, int] = {}
 
     def start(self, index: int, env_fn: EnvFn) -> None:
         """See `Backend`."""
         if index in self._workers:
-            ray.kill(self._workers[index])
+            self._ray.kill(self._workers[index])
             self._waiting = {reference: i for reference, i in self._waiting.items() if i != index}
         # Environments wait more than they compute: a share of a core keeps the placement from stalling.
         self._workers[index] = self._make.options(num_cpus=0.01).remote(env_fn)
@@ -48,21 +52,21 @@ class RayBackend:
     def wait(self, timeout: float | None) -> list[tuple[int, Answer]]:
         """See `Backend`."""
         references = list(self._waiting)
-        ray.wait(references, num_returns=1, timeout=timeout)
-        ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
-        return [(self._waiting.pop(reference), _receive(reference)) for reference in ready]
+        self._ray.wait(references, num_returns=1, timeout=timeout)
+        ready, _ = self._ray.wait(references, num_returns=len(references), timeout=0)
+        return [(self._waiting.pop(reference), _receive(self._ray, reference)) for reference in ready]
 
     def close(self) -> None:
         """See `Backend`."""
-        if not ray.is_initialized():
+        if not self._ray.is_initialized():
             return
         closing = [worker.answer.remote(Command("close")) for worker in self._workers.values()]
-        ray.wait(closing, num_returns=len(closing), timeout=CLOSE_SECONDS)
+        self._ray.wait(closing, num_returns=len(closing), timeout=CLOSE_SECONDS)
         for worker in self._workers.values():
-            ray.kill(worker)
+            self._ray.kill(worker)
 
 
-def _receive(reference: Any) -> Answer:
+def _receive(ray: Any, reference: Any) -> Answer:
     try:
         answer: Answer = pickle.loads(ray.get(reference))
     except ray.exceptions.RayError:

@@ -41,8 +41,9 @@ def generate_goal(product: Product, seed: int, index: int, variant: int = 0) -> 
         variant: Which of the product's goals; others ask for other attributes, options, words and bounds.
 
     >>> from turnwise.envs.webshop.generator import generate_product
-    >>> generate_goal(generate_product(0, 16), 0, 16).instruction
-    'Find me a lightweight water bottle, volume: 4 fl oz, for less than 30.00 dollars.'
+    >>> goal = generate_goal(generate_product(0, 16), 0, 16)
+    >>> goal.query, goal.attributes, goal.options
+    ('water bottles', ('lightweight',), {'color': 'turquoise', 'volume': '12 fl oz'})
     """
     family, member = family_of(seed, index)
     draw = Draws("goal", seed, index, variant)

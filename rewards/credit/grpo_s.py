@@ -55,7 +55,7 @@ def grpo_s(
     values = entropies(batch, entropy)
     counts = np.ones(batch.turns) if tokens is None else finite_per_turn(batch, tokens, "tokens")
     weight = np.bincount(batch.row, weights=counts, minlength=len(batch))
-    mean = np.bincount(batch.row, weights=values, minlength=len(batch)) / np.maximum(weight, 1.0)
+    mean = np.bincount(batch.row, weights=counts * values, minlength=len(batch)) / np.maximum(weight, 1.0)
     groups, won = Segments.of(batch.group), successes(batch, success)
     share = entropy_share(mean, won, groups)
     score = np.where(won, (1.0 - entropy_weight) * batch.outcome + entropy_weight * share, 0.0)

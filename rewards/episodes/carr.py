@@ -56,7 +56,7 @@ def carr(rubrics: Sequence[str | Collection[str]], supported: Sequence[bool], *,
 class CaRRReward:
     """The share of rubrics that count, in the last turn; added to the outcome.
 
-    0 for an episode that was cut off, or without rubrics. `cgrpo` takes it from there as a channel.
+    0 for an episode that was cut off, or without rubrics. It is the `rubric` of `cgrpo`.
 
     Args:
         rubrics: R rubrics, see `carr`.

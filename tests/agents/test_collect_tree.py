@@ -222,7 +222,31 @@ def test_every_rollout_is_forgotten() -> None:
     assert sorted(policy.forgotten) == sorted(t.episode_id for t in collected.trajectories)
 
 
+class Remembering:
+    """Goes by what it remembers alone: how many lines of its script it has written in this episode."""
+
+    def __init__(self) -> None:
+        self.written: dict[str, int] = {}
+
+    def act(self, contexts: Sequence[Context]) -> list[Decision]:
+        return [self._next(context.episode_id) for context in contexts]
+
+    def memory(self, episode_id: str) -> int:
+        return self.written.get(episode_id, 0)
+
+    def recall(self, episode_id: str, memory: int) -> None:
+        self.written[episode_id] = memory
+
+    def _next(self, episode_id: str) -> Decision:
+        line = self.memory(episode_id)
+        self.written[episode_id] = line + 1
+        return Decision(OPEN_DOOR[line])
+
+
 def test_a_policy_with_a_memory_takes_it_into_the_fork() -> None:
+    collected = collect_tree(Remembering(), KeyDoorEnv(), budget=40, task_id="key-2")
+    assert len(collected.trajectories) > 3
+    assert all([turn.action for turn in t.turns] == OPEN_DOOR for t in collected.trajectories)
     collected = collect_tree(EpsilonOraclePolicy(epsilon=0.0), KeyDoorEnv(), budget=40)
     assert collected.value.tolist() == [1.0] * len(collected.turns)
 
