@@ -110,11 +110,15 @@ def start_copying(model: Any, embedding_scale: float = 0.1) -> None:
     Agents copy all the time: a query out of the task, an item's id out of a page. The circuit for it (induction
     heads, Olsson et al., arXiv 2209.11895) is what a small model takes longest to find, far longer than a minute.
     The first head writes into each position what stood before it. The second looks for positions that stand after
-    the present token, and raises the token that it finds there. All else stays random, and all of it is trained.
+    the present token, and raises the token that it finds there. All other heads look around at random, but what they
+    look at they raise. All of it is trained.
     """
     width, head = model.config.hidden_size, model.config.hidden_size // model.config.num_attention_heads
     before, after = (model.model.layers[i].self_attn for i in (0, 1))
     model.model.embed_tokens.weight.normal_(0, embedding_scale)
+    for block in model.model.layers:
+        values = 1.5 * _directions(width, width)
+        block.self_attn.v_proj.weight[:], block.self_attn.o_proj.weight[:] = values, values.T
     read, moved, written = _directions(head, width), _directions(width, width), _directions(head, width)
 
     # Constant queries and keys, whose rotation (RoPE) leaves cos(f (distance - 1)) at each frequency f: largest at 1.

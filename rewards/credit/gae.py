@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from turnwise.rewards.batch import BoolArray, Credit, FloatArray, TurnBatch
 from turnwise.rewards.credit._inputs import per_turn
+from turnwise.rewards.method import MethodRecord
 from turnwise.rewards.returns import generalised_advantage
 from turnwise.rewards.segments import whiten
 
@@ -70,3 +71,16 @@ def masked_gae(
     same = np.append(batch.row[kept], -1)[following] == batch.row
     advantage = np.where(same, inside[following], 0.0)
     return advantage, advantage + values
+
+
+RECORD = MethodRecord(
+    name="gae",
+    function=gae,
+    paper="High-Dimensional Continuous Control Using Generalized Advantage Estimation",
+    arxiv="1506.02438",
+    provenance="verified",
+    scope="episode",
+    needs=frozenset({"values"}),
+    min_group=1,
+    summary="Token-level GAE that steps over text the environment wrote.",
+)

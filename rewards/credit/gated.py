@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from turnwise.rewards.batch import BoolArray, Credit, FloatArray, TurnBatch
 from turnwise.rewards.credit._inputs import one_of, per_turn
 from turnwise.rewards.credit.grpo import trajectory_credit
+from turnwise.rewards.method import MethodRecord
 from turnwise.rewards.segments import Segments, SingletonRule, normalise
 
 Comparison: TypeAlias = Literal["inclusive", "strict"]
@@ -118,3 +119,16 @@ def gated(
     groups = Segments.of(batch.group)
     advantage = normalise(score, groups, scale=norm_by_std, eps=eps, singleton=singleton)
     return trajectory_credit(batch, advantage, groups, singleton, reward)
+
+
+RECORD = MethodRecord(
+    name="gated",
+    function=gated,
+    paper="G-RA: Gated Reward Accumulation",
+    arxiv="2508.10548",
+    provenance="unverified",
+    scope="group",
+    needs=frozenset({"levels"}),
+    min_group=1,
+    summary="Step rewards count only where the outcome reached its threshold.",
+)

@@ -8,6 +8,7 @@ import numpy as np
 
 from turnwise.rewards.batch import Credit, TurnBatch
 from turnwise.rewards.credit.anchors import similar_anchors
+from turnwise.rewards.method import MethodRecord
 from turnwise.rewards.returns import discounted_returns
 from turnwise.rewards.segments import Segments, SingletonRule, baseline, kept_groups, normalise
 
@@ -73,3 +74,16 @@ def gigpo(
 
     keep = kept_groups(groups, singleton)
     return Credit(batch.reward, episode + step_weight * step, keep[batch.row].astype(np.float64), keep)
+
+
+RECORD = MethodRecord(
+    name="gigpo",
+    function=gigpo,
+    paper="Group-in-Group Policy Optimization for LLM Agent Training",
+    arxiv="2505.10978",
+    provenance="verified",
+    scope="group",
+    needs=frozenset({"group", "anchor"}),
+    min_group=2,
+    summary="Episode against its group, plus each turn against the turns that met the same state.",
+)

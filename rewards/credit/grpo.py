@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from turnwise.rewards.batch import Credit, FloatArray, TurnBatch
 from turnwise.rewards.credit._inputs import per_trajectory
+from turnwise.rewards.method import MethodRecord
 from turnwise.rewards.segments import Segments, SingletonRule, kept_groups, normalise
 
 
@@ -60,3 +61,16 @@ def trajectory_credit(
         weight=keep[batch.row].astype(np.float64),
         keep=keep,
     )
+
+
+RECORD = MethodRecord(
+    name="grpo",
+    function=grpo,
+    paper="DeepSeekMath: Pushing the Limits of Mathematical Reasoning in Open Language Models",
+    arxiv="2402.03300",
+    provenance="verified",
+    scope="group",
+    needs=frozenset({"group"}),
+    min_group=2,
+    summary="Outcome against the group's mean, over its deviation (Dr.GRPO: without).",
+)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from turnwise.rewards.batch import BoolArray, Credit, FloatArray, TurnBatch
 from turnwise.rewards.credit._inputs import one_of, per_turn
+from turnwise.rewards.method import MethodRecord
 from turnwise.rewards.returns import discounted_returns
 from turnwise.rewards.segments import Segments, normalise
 
@@ -118,3 +119,16 @@ def _minus_position_mean(batch: TurnBatch, returns: FloatArray) -> FloatArray:
     cells = Segments.of(groups.code[batch.row], batch.position)
     rollouts = groups.count[groups.code][batch.row]
     return returns - cells.sum(returns)[cells.code] / rollouts
+
+
+RECORD = MethodRecord(
+    name="igpo",
+    function=igpo,
+    paper="Information Gain-based Policy Optimization",
+    arxiv="2510.14967",
+    provenance="verified",
+    scope="group",
+    needs=frozenset({"group", "probe", "answer"}),
+    min_group=2,
+    summary="Each turn is paid for how much likelier it made the right answer.",
+)

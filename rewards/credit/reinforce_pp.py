@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 
 from turnwise.rewards.batch import Credit, TurnBatch
 from turnwise.rewards.credit._inputs import per_turn
+from turnwise.rewards.method import MethodRecord
 from turnwise.rewards.returns import discounted_returns
 from turnwise.rewards.segments import Segments, SingletonRule, normalise, whiten
 
@@ -49,3 +50,16 @@ def reinforce_pp(
         value = discounted_returns(batch, batch.reward, gamma)
     weights = None if tokens is None else per_turn(batch, tokens, "tokens")
     return Credit.of(batch, whiten(value, weights, eps=eps))
+
+
+RECORD = MethodRecord(
+    name="reinforce_pp",
+    function=reinforce_pp,
+    paper="REINFORCE++",
+    arxiv="2501.03262",
+    provenance="verified",
+    scope="group",
+    needs=frozenset(),
+    min_group=1,
+    summary="Returns whitened over the whole batch.",
+)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from turnwise.rewards.batch import Credit, FloatArray, TurnBatch
 from turnwise.rewards.credit._inputs import per_trajectory
 from turnwise.rewards.credit.grpo import trajectory_credit
+from turnwise.rewards.method import MethodRecord
 from turnwise.rewards.segments import Segments, SingletonRule, normalise
 
 
@@ -38,3 +39,16 @@ def leave_one_out(values: FloatArray, segments: Segments, singleton: SingletonRu
     factor = segments.count / np.maximum(segments.count - 1, 1)
     difference: FloatArray = factor[segments.code] * normalise(values, segments, scale=False, singleton=singleton)
     return difference
+
+
+RECORD = MethodRecord(
+    name="rloo",
+    function=rloo,
+    paper="Back to Basics: Revisiting REINFORCE Style Optimization for Learning from Human Feedback in LLMs",
+    arxiv="2402.14740",
+    provenance="verified",
+    scope="group",
+    needs=frozenset({"group"}),
+    min_group=2,
+    summary="Outcome against the mean of the other rollouts.",
+)

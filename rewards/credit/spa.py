@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from turnwise.rewards.batch import Credit, FloatArray, TurnBatch
 from turnwise.rewards.credit._inputs import one_of, per_turn
+from turnwise.rewards.method import MethodRecord
 from turnwise.rewards.returns import discounted_returns
 from turnwise.rewards.segments import Segments, normalise
 
@@ -90,3 +91,16 @@ def outcome_against_others(batch: TurnBatch) -> FloatArray:
 def turns_to_go(batch: TurnBatch) -> FloatArray:
     """(M,) n - k - 1 for the k-th of n turns: the released weights, which leave the last turn with nothing."""
     return (batch.lengths[batch.row] - batch.position - 1).astype(np.float64)
+
+
+RECORD = MethodRecord(
+    name="spa",
+    function=spa,
+    paper="SPA-RL: Reinforcing LLM Agents via Stepwise Progress Attribution",
+    arxiv="2505.20732",
+    provenance="read",
+    scope="episode",
+    needs=frozenset({"estimator"}),
+    min_group=1,
+    summary="Each turn is paid its estimated progress plus a bonus for an action that could be carried out.",
+)

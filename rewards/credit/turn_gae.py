@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from turnwise.rewards.batch import Credit, FloatArray, TurnBatch
 from turnwise.rewards.credit._inputs import per_trajectory, per_turn
+from turnwise.rewards.method import MethodRecord
 from turnwise.rewards.returns import generalised_advantage
 from turnwise.rewards.segments import whiten
 
@@ -62,3 +63,16 @@ def _after_last(batch: TurnBatch, bootstrap: ArrayLike | None) -> FloatArray:
             "(or 0.0 to treat a truncation as an end)"
         )
     return np.zeros(len(batch))
+
+
+RECORD = MethodRecord(
+    name="turn_gae",
+    function=turn_gae,
+    paper="High-Dimensional Continuous Control Using Generalized Advantage Estimation",
+    arxiv="1506.02438",
+    provenance="unverified",
+    scope="episode",
+    needs=frozenset({"values"}),
+    min_group=1,
+    summary="GAE where one step is one turn.",
+)

@@ -13,7 +13,7 @@ from typer.testing import Result
 import turnwise as package
 from turnwise.cli.errors import CommandError
 from turnwise.cli.options import key_values, name_and_options, parse_value
-from turnwise.rewards.credit import METHODS
+from turnwise.rewards.methods import METHODS
 
 Turnwise = Callable[..., Result]
 COMMANDS = ("envs", "check", "play", "run", "view", "methods")

@@ -26,7 +26,7 @@ def methods(
 
 
 def _records() -> list[MethodRecord]:
-    from turnwise.rewards.credit import METHODS
+    from turnwise.rewards.methods import METHODS
 
     return list(METHODS.values())
 
