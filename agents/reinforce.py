@@ -42,9 +42,10 @@ class Reinforce:
         max_grad_norm: Longer gradients are scaled down to this.
         seed: Of the order in which an epoch goes through the trajectories.
 
-    >>> # trajectories = collect(policy, envs, 64, seed=step)
-    >>> # batch = TurnBatch.from_trajectories(trajectories)
-    >>> # metrics = trainer.update(trajectories, grpo(batch))
+    The loop around it (examples/webshop_llm.py is the whole of it)::
+
+        trajectories = collect(policy, envs, 64, seed=step, group_size=8)
+        metrics = trainer.update(trajectories, grpo(TurnBatch.from_trajectories(trajectories)))
     """
 
     def __init__(

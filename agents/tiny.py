@@ -117,7 +117,7 @@ def start_copying(model: Any, embedding_scale: float = 0.1) -> None:
     before, after = (model.model.layers[i].self_attn for i in (0, 1))
     model.model.embed_tokens.weight.normal_(0, embedding_scale)
     for block in model.model.layers:
-        values = 1.5 * _directions(width, width)
+        values = _directions(width, width)
         block.self_attn.v_proj.weight[:], block.self_attn.o_proj.weight[:] = values, values.T
     read, moved, written = _directions(head, width), _directions(width, width), _directions(head, width)
 

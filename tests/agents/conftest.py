@@ -12,7 +12,8 @@ from turnwise.rewards import Trajectory
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Tiny models lose more to two threads that wait for each other than they gain."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     torch.set_num_threads(1)
 
 

@@ -50,20 +50,23 @@ def test_the_same_seed_gives_the_same_model() -> None:
     assert not torch.equal(one.model.embed_tokens.weight, other.model.embed_tokens.weight)
 
 
-def test_an_untrained_model_with_copying_heads_continues_what_it_has_seen() -> None:
+def test_an_untrained_model_looks_before_and_after() -> None:
     rng = np.random.default_rng(0)
 
-    def copies(copying: bool) -> float:
+    def hits(copying: bool) -> tuple[float, float]:
+        """How often the first head looks one token back, and the second at what followed the present token."""
         model = build_model(1000, seed=0, copying=copying)
-        hits = 0
-        for _ in range(20):
-            words = rng.permutation(np.arange(10, 1000))[:40].tolist()
+        model.set_attn_implementation("eager")  # the one that shows its attention
+        found = np.zeros((20, 2))
+        for trial in range(20):
+            words = rng.permutation(np.arange(10, 1000))[:60].tolist()
             with torch.no_grad():
-                logits = model(torch.tensor([[*words, words[17]]])).logits[0, -1]
-            hits += int(logits.argmax()) == words[18]
-        return hits / 20
+                first, second = model(torch.tensor([[*words, words[17]]]), output_attentions=True).attentions
+            found[trial] = first[0, 0, 30].argmax() == 29, second[0, 0, -1].argmax() == 18
+        return tuple(found.mean(axis=0))
 
-    assert copies(True) >= 0.5 and copies(False) <= 0.1
+    assert hits(copying=True)[0] == 1.0 and hits(copying=True)[1] >= 0.2
+    assert max(hits(copying=False)) <= 0.1
 
 
 def test_demonstrations_become_the_tokens_the_policy_would_see(oracle_trajectories: list[Trajectory]) -> None:
