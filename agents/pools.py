@@ -206,5 +206,5 @@ def _options(task_id: str | None) -> dict[str, Any] | None:
 
 
 def _env_id(env: Any) -> str:
-    spec = getattr(env, "spec", None)
+    spec = getattr(env, "spec", None) or getattr(env.unwrapped, "spec", None)
     return str(spec.id) if spec is not None else type(env.unwrapped).__name__

@@ -31,6 +31,7 @@ from turnwise.agents import (
 from turnwise.agents.tiny import build, texts_of
 from turnwise.rewards import Trajectory, TurnBatch
 from turnwise.rewards.credit import gigpo
+from turnwise.rewards.progress import LinearProgressEstimator
 from turnwise.view import Section, comparison_table, line_chart, render
 from turnwise.wrappers import (
     AnchorStateGrouping,
@@ -74,14 +75,19 @@ def language_model(progress: Progress, task_ids: list[str], steps: int) -> Trans
     return policy
 
 
-def pay_every_turn(policy: TransformersPolicy, groups: int) -> list[Trajectory]:
-    """Roll out with all four wrappers at once: three on each environment, the group's on the vector environment."""
+def pay_every_turn(policy: TransformersPolicy, seen: list[Trajectory], groups: int) -> list[Trajectory]:
+    """Roll out with all four wrappers at once: three on each environment, the group's on the vector environment.
+
+    The language model is the probe of information gain; the progress estimator has learned from the episodes `seen`.
+    """
+    estimator = LinearProgressEstimator()
+    estimator.fit(seen)
     envs = turnwise.make_vec(
         ID, groups * GROUP, group_size=GROUP, **SHOP,
         wrappers=[
-            lambda env: InformationGainReward(env, policy),
+            lambda env: InformationGainReward(env, policy, kind="log_prob_diff"),
             lambda env: GatedRewardAccumulation(env, threshold=0.5, turn_rewards={"format": lambda t: 0.1 * t.valid}),
-            lambda env: ProgressAttributionReward(env, keep_outcome=True),
+            lambda env: ProgressAttributionReward(env, estimator, beta=0.1, keep_outcome=True),
         ],
     )  # fmt: skip
     trajectories = collect(policy, AnchorStateGrouping(envs, GROUP), groups * GROUP, seed=2)
@@ -125,8 +131,9 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=160, help="gradient steps of imitation")
     parser.add_argument("--train", type=float, default=45.0, help="seconds of reinforcement")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)  # the model is small: more threads would only wait for each other
     console = Console()
-    console.print(f"turnwise {turnwise.__version__}, {torch.get_num_threads()} threads, no download needed")
+    console.print(f"turnwise {turnwise.__version__}: about two minutes, no download")
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         whole = progress.add_task("demo", total=5)
@@ -138,7 +145,7 @@ def main() -> None:
         policy = language_model(progress, tasks, arguments.warm_up)
         progress.advance(whole)
         sets["language model, warmed up"] = evaluate(policy, shown_tasks)
-        paid = pay_every_turn(policy, groups=2)
+        paid = pay_every_turn(policy, sets["language model, warmed up"], groups=2)
         progress.advance(whole)
         curve = train(policy, progress, shown_tasks, arguments.train)
         progress.advance(whole)

@@ -45,8 +45,9 @@ def make_vector_env(
     if num_envs < 1:
         raise ValueError(f"num_envs must be at least 1, got {num_envs}")
     # The spec, not the id: a new process knows only the ids that its imports registered.
-    make = partial(gym.make, _find_spec(id), disable_env_checker=True, **env_kwargs)
-    return TurnVectorEnv(
+    spec = _find_spec(id)
+    make = partial(gym.make, spec, disable_env_checker=True, **env_kwargs)
+    envs = TurnVectorEnv(
         [make] * num_envs,
         group_size=group_size,
         backend=backend,
@@ -54,6 +55,8 @@ def make_vector_env(
         autoreset_mode=autoreset_mode,
         step_timeout=step_timeout,
     )
+    envs.spec = spec
+    return envs
 
 
 def _find_spec(id: str) -> EnvSpec:
