@@ -40,7 +40,11 @@ class Segments:
         code, size = _compact(np.asarray(keys[0], dtype=np.int64))
         for key in keys[1:]:
             other, width = _compact(np.asarray(key, dtype=np.int64))
-            code, size = _compact(code * width + other)
+            if _decides(other, width, code):
+                # The usual case: a state belongs to one task. It saves a sort.
+                code, size = other, width
+            else:
+                code, size = _compact(code * width + other)
         return cls(code, size)
 
     @cached_property
@@ -152,6 +156,13 @@ def whiten(values: FloatArray, weights: FloatArray | None = None, *, eps: float 
     variance = (weights * (values - mean) ** 2).sum() / (total - 1.0)
     whitened: FloatArray = (values - mean) / np.sqrt(variance + eps)
     return whitened
+
+
+def _decides(code: IntArray, size: int, other: IntArray) -> bool:
+    """Whether rows with one code always have one value in `other`."""
+    seen = np.zeros(size, dtype=np.int64)
+    seen[code] = other
+    return bool((seen[code] == other).all())
 
 
 def _compact(key: IntArray) -> tuple[IntArray, int]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import inspect
 import json
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from turnwise.cli import bench, errors
 
 if TYPE_CHECKING:
     from turnwise.rewards.method import MethodRecord
@@ -13,12 +18,19 @@ if TYPE_CHECKING:
 
 def methods(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    card: Annotated[str | None, typer.Option(help="Print what a paper that uses this method should report.")] = None,
 ) -> None:
     """List the credit methods: paper, how far the formula has been checked, and what must be there to use it.
 
-    [bold]Example:[/bold] turnwise methods --json
+    [bold]Examples:[/bold] turnwise methods --json, turnwise methods --card gigpo
     """
     records = list(_records())
+    if card is not None:
+        by_name = {record.name: record for record in records}
+        if card not in by_name:
+            raise errors.CommandError(f"there is no method {card!r}. {errors.did_you_mean(card, by_name)}")
+        typer.echo(_card(by_name[card]))
+        return
     if as_json:
         typer.echo(json.dumps([_plain(record) for record in records], indent=2))
         return
@@ -42,6 +54,50 @@ def _plain(record: MethodRecord) -> dict[str, object]:
         "needs": sorted(record.needs),
         "min_group": record.min_group,
     }
+
+
+def _card(record: MethodRecord) -> str:
+    """The rows in which reports of credit assignment differ, filled in from the code and the last measurement."""
+    arguments = list(inspect.signature(record.function).parameters.values())
+    choices = [f"{p.name}={p.default!r}" for p in arguments if p.default is not p.empty]
+    required = [p.name for p in arguments if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    clock = {"turn": "inside step", "episode": "at the episode's end", "group": "when all rollouts of a task are there"}
+    rows = {
+        "Method": f"{record.name}: {record.summary}",
+        "Source": f"{record.paper}" + (f", arXiv {record.arxiv}" if record.arxiv else ""),
+        "Formula checked": record.provenance,
+        "Granularity": "turn (token-native methods: a row is a token or a segment)",
+        "When it runs": clock[record.scope],
+        "Smallest group": str(record.min_group),
+        "Needs beside rewards": ", ".join(sorted(record.needs)) or "nothing",
+        "Must be given": ", ".join(required) or "nothing",
+        "Choices, to be reported": ", ".join(choices) or "none",
+    }
+    rows |= _measured(record.name)
+    width = max(map(len, rows))
+    return "\n".join(f"{title:<{width}}  {text}" for title, text in rows.items())
+
+
+def _measured(name: str) -> dict[str, str]:
+    """Mean fidelity over families for each group size, out of the file of the last `turnwise bench credit` here."""
+    if not bench.FIDELITY_CSV.exists():
+        return {"Fidelity": "not measured here; run turnwise bench credit"}
+    with bench.FIDELITY_CSV.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["method"] == name]
+    measured: dict[str, str] = {}
+    for size in sorted({int(row["group_size"]) for row in rows}):
+        of_size = [row for row in rows if int(row["group_size"]) == size]
+        means = {key: _mean(of_size, key) for key in ("sign_accuracy", "spearman", "bias", "signal")}
+        measured[f"Fidelity at G = {size}"] = ", ".join(f"{key} {value:.2f}" for key, value in means.items())
+    if rows:
+        measured["Cost"] = f"{_mean(rows, 'microseconds_per_turn'):.3f} µs a turn, without its model"
+        measured["Measured with"] = rows[0].get("stand_in") or "no stand-in"
+    return measured or {"Fidelity": f"{bench.FIDELITY_CSV} has no rows for it: nothing could stand in for its needs"}
+
+
+def _mean(rows: list[dict[str, str]], key: str) -> float:
+    values = [value for row in rows if not math.isnan(value := float(row[key]))]
+    return sum(values) / len(values) if values else math.nan
 
 
 def _print(records: list[MethodRecord]) -> None:
