@@ -25,8 +25,19 @@ def release() -> Iterator[None]:
     RELEASE.set()
 
 
+_STARTED_ELSEWHERE: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def threads_of_other_tests() -> None:
+    """A thread that hangs cannot be killed: other tests of hanging environments may have left one."""
+    _STARTED_ELSEWHERE.update(threading.enumerate())
+
+
 def worker_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("turnwise-env-")]
+    """Worker threads that the running test has started."""
+    started = set(threading.enumerate()) - _STARTED_ELSEWHERE
+    return [thread for thread in started if thread.name.startswith("turnwise-env-")]
 
 
 def recv_all(envs: TurnVectorEnv, count: int) -> dict[int, Reply]:
