@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from turnwise.agents.collect import collect
+from turnwise.agents.collect_tree import CollectedTree, collect_tree
 from turnwise.agents.evaluation import Evaluation, evaluate, mean_reward, success_rate, summarize
 from turnwise.agents.policy import Context, Decision, Policy
 from turnwise.agents.scripted import NoOpPolicy, OraclePolicy, RandomPolicy, ScriptedPolicy
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AFTER_ACTION",
     "AFTER_MESSAGE",
+    "CollectedTree",
     "Context",
     "Decision",
     "Evaluation",
@@ -37,6 +39,7 @@ __all__ = [
     "TransformersPolicy",
     "broadcast",
     "collect",
+    "collect_tree",
     "evaluate",
     "mean_reward",
     "success_rate",

@@ -7,6 +7,12 @@ from turnwise.wrappers.gated_accumulation import GatedRewardAccumulation
 from turnwise.wrappers.group import GroupWrapper
 from turnwise.wrappers.information_gain import InformationGainReward
 from turnwise.wrappers.ledger import GroupLedger, MemberCredit
+from turnwise.wrappers.method_reward import (
+    GroupCreditReward,
+    ProbeChannel,
+    episode_method_reward,
+    turn_method_reward,
+)
 from turnwise.wrappers.needs import MissingRequirementError
 from turnwise.wrappers.potential_shaping import PotentialShapingReward
 from turnwise.wrappers.progress_attribution import ProgressAttributionReward
@@ -19,18 +25,22 @@ __all__ = [
     "DiscreteActions",
     "EpisodeRewardWrapper",
     "GatedRewardAccumulation",
+    "GroupCreditReward",
     "GroupLedger",
     "GroupWrapper",
     "InformationGainReward",
     "MemberCredit",
     "MissingRequirementError",
     "PotentialShapingReward",
+    "ProbeChannel",
     "ProgressAttributionReward",
     "RecordTrajectories",
     "TextFeatures",
     "TurnRewardWrapper",
     "TurnWrapper",
+    "episode_method_reward",
     "read_trajectories",
     "turn_from_step",
+    "turn_method_reward",
     "write_trajectories",
 ]
