@@ -12,12 +12,13 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias, TypedDict
 
 import gymnasium as gym
 from gymnasium.error import ResetNeeded
 
+from turnwise.envs.canonical import canonical
 from turnwise.envs.parsing import MAX_ACTION_LENGTH, ParsedAction, parse_action
 from turnwise.envs.spaces import Utterance
 from turnwise.envs.tools import ToolCall, ToolSchema, tool, tool_schemas
@@ -477,25 +478,3 @@ class TurnEnv(gym.Env[Any, Any], ABC):
         close = difflib.get_close_matches(str(task_id), sample, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"the first is {sample[0]!r}" if sample else "none"
         return f"{type(self).__name__} has no task {task_id!r} among its {len(self.tasks):,} tasks; {hint}"
-
-
-def canonical(value: Any) -> str:
-    """Plain data as text that is the same in every process: keys sorted, sets sorted, dataclasses as dictionaries.
-
-    Raises:
-        TypeError: The value holds something that is not plain data.
-
-    >>> canonical({"b": {2, 1}, "a": None})
-    '{"a":null,"b":[1,2]}'
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=canonical)
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"state_key() must be plain data, got a {type(value).__name__}")
