@@ -1,7 +1,7 @@
 """Stable-Baselines3's plain PPO shops in `turnwise/WebShop-v0`, once on the outcome alone and once with a turn reward.
 
     pip install "turnwise[sb3,plot]"
-    python examples/webshop_ppo.py                    # 3 seeds, about 6 minutes on two cores
+    python examples/webshop_ppo.py                    # 3 seeds, about 3 minutes on two cores
     python examples/webshop_ppo.py --steps 2048 --seeds 1
 
 The id is the one that language models train on. `DiscreteActions` turns the admissible actions into `Discrete`,
@@ -107,7 +107,7 @@ def plot(curves: dict[str, list[OutcomeCurve]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=61_440, help="environment steps of each run")
+    parser.add_argument("--steps", type=int, default=30_720, help="environment steps of each run")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("runs/webshop_ppo.svg"))
     arguments = parser.parse_args()

@@ -41,8 +41,9 @@ class Segments:
         for key in keys[1:]:
             other, width = _compact(np.asarray(key, dtype=np.int64))
             if _decides(other, width, code):
-                # The usual case: a state belongs to one task. It saves a sort.
-                code, size = other, width
+                # The usual case: a state belongs to one task. Counting then renumbers without a sort.
+                used = np.bincount(other, minlength=width) > 0
+                code, size = (np.cumsum(used) - 1)[other], int(used.sum())
             else:
                 code, size = _compact(code * width + other)
         return cls(code, size)
@@ -61,10 +62,11 @@ class Segments:
         """(size,) means of the (n,) values; 0 for an empty segment."""
         return self.sum(values) / np.maximum(self.count, 1)
 
-    def variance(self, values: FloatArray, ddof: int = 1) -> FloatArray:
-        """(size,) variances with divisor count - ddof; 0 where that divisor is not positive."""
+    def variance(self, values: FloatArray, ddof: int = 1, mean: FloatArray | None = None) -> FloatArray:
+        """(size,) variances with divisor count - ddof; 0 where that is not positive. `mean` spares its computation."""
         # Two passes: the one-pass formula loses all digits when the mean is large beside the spread.
-        squares = (values - self.mean(values)[self.code]) ** 2
+        deviation = values - (self.mean(values) if mean is None else mean)[self.code]
+        squares = deviation * deviation
         return self.sum(squares) / np.maximum(self.count - ddof, 1)
 
 
@@ -116,12 +118,12 @@ def baseline(
     if singleton not in get_args(SingletonRule):
         raise ValueError(f"singleton must be one of {get_args(SingletonRule)}, got {singleton!r}")
     alone = segments.count <= 1
-    mean = segments.mean(values)
+    mean = own_mean = segments.mean(values)
     if singleton == "raw":
         mean = np.where(alone, 0.0, mean)
     if not scale:
         return mean, np.ones(segments.size)
-    divisor = np.sqrt(segments.variance(values, ddof) + variance_eps) + eps
+    divisor = np.sqrt(segments.variance(values, ddof, own_mean) + variance_eps) + eps
     return mean, np.where(alone | (divisor == 0.0), 1.0, divisor)
 
 

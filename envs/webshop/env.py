@@ -182,15 +182,12 @@ class WebShopEnv(TurnEnv):
             return
         product = self.shop.catalogue.position(self._goal.asin)
         chosen: dict[str, str] = {}
-        if self.state.page == "item" and self.state.product == product:
+        if self.state.product == product:
             chosen = dict(self.state.options)
+            if self.state.page != "item":
+                yield _click(pages.PREVIOUS)
         else:
-            if self.state.page != "search":
-                yield _click(pages.BACK_TO_SEARCH)
-            query, rank = self._query_that_finds(product)
-            yield ToolCall("search", {"query": query})
-            yield from [_click(pages.NEXT_PAGE)] * (rank // pages.RESULTS_PER_PAGE)
-            yield _click(self._goal.asin)
+            yield from self._way_to(product)
         gold = self.shop.catalogue.product(product)
         for name, value in wanted_options(gold, self._goal):
             if chosen.get(name) != value:
@@ -265,6 +262,22 @@ class WebShopEnv(TurnEnv):
             return f"There is nothing called {shown!r} to click on the search page; use search[keywords]."
         elements = ", ".join(self._page().elements)
         return f"There is nothing called {shown!r} to click on this page. Click one of: {elements}."
+
+    def _way_to(self, product: int) -> Iterator[ToolCall]:
+        """From a page that is not the product's: leaf through the present results if they hold it, else search."""
+        s = self.state
+        hits = self.shop.catalogue.search(s.query, pages.MAX_RESULTS) if s.page == "results" else ()
+        if product in hits:
+            query, rank, number = s.query, hits.index(product), s.number
+        else:
+            if s.page != "search":
+                yield _click(pages.BACK_TO_SEARCH)
+            query, rank = self._query_that_finds(product)
+            yield ToolCall("search", {"query": query})
+            number = 1
+        turns = rank // pages.RESULTS_PER_PAGE + 1 - number
+        yield from [_click(pages.NEXT_PAGE if turns > 0 else pages.PREVIOUS)] * abs(turns)
+        yield _click(self._goal.asin)
 
     def _query_that_finds(self, product: int) -> tuple[str, int]:
         """The first natural query whose first page holds the product, else the best of all; and the product's rank."""

@@ -192,6 +192,21 @@ def test_a_fork_in_mid_episode_is_exact(env: WebShopEnv) -> None:
     assert [other.step(call) for call in calls[2:]] == first
 
 
+def test_the_oracle_can_be_asked_anew_each_turn_and_from_any_page(env: WebShopEnv) -> None:
+    rng = np.random.default_rng(1)
+    for seed in range(20):
+        _, info = env.reset(seed=seed)
+        for _ in range(int(rng.integers(6))):
+            actions = [action for action in info["admissible_actions"] if BUY not in action]
+            info = env.step(actions[int(rng.integers(len(actions)))])[4]
+        planned = env.clone()
+        assert _play(planned, list(planned.oracle()))[1] == 1.0
+        reward, terminated, truncated = 0.0, False, False
+        while not (terminated or truncated):
+            _, reward, terminated, truncated, _ = env.step(next(env.oracle()))
+        assert reward == 1.0
+
+
 def test_unknown_tasks_and_splits_are_named(env: WebShopEnv) -> None:
     with pytest.raises(UnknownTaskError, match="no-such-task"):
         env.reset(options={"task_id": "no-such-task"})
