@@ -65,6 +65,27 @@ MEMORY = """
     print(json.dumps({"bare": bare, "gymnasium": gymnasium, "first": one, "further": (rss() - one) / further}))
 """
 
+MANY = """
+    import sys, json, time
+    import numpy as np, gymnasium as gym, turnwise
+    def rss():
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
+    products, count, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    rng = np.random.default_rng(0)
+    envs = [gym.make("turnwise/WebShop-v0", products=products) for _ in range(count)]
+    infos = [env.reset(seed=seed)[1] for seed, env in enumerate(envs)]
+    turns, begin = 0, time.perf_counter()
+    while time.perf_counter() - begin < seconds:
+        for i, env in enumerate(envs):
+            actions = infos[i]["admissible_actions"]
+            _, _, terminated, truncated, infos[i] = env.step(actions[int(rng.integers(len(actions)))])
+            if terminated or truncated:
+                infos[i] = env.reset()[1]
+        turns += count
+    print(json.dumps({"rate": turns / (time.perf_counter() - begin), "memory": rss()}))
+"""
+
 IMPORT = "import time; t = time.perf_counter(); import {name}; print(time.perf_counter() - t)"
 
 
@@ -92,6 +113,12 @@ def main() -> None:
         rate = f"{statistics.median(rates):,.0f} ({rates[0]:,.0f} to {rates[-1]:,.0f})"
         print(f"| {size:,} | {rate} | {memory['first']:.0f} | {memory['further']:.3f} |")
     print(f"\nmemory of Python alone {memory['bare']:.0f} MB, with gymnasium {memory['gymnasium']:.0f} MB")
+
+    print("\n| environments in one process, 1,000 products | turns/s, all together | process, MB |")
+    print("|---|---|---|")
+    for count in (1, 10, 100, 1000):
+        many = json.loads(run(MANY, 1000, count, 2 * arguments.seconds))
+        print(f"| {count:,} | {many['rate']:,.0f} | {many['memory']:.0f} |")
 
     # Taken alternately, so that a slow moment of the machine hits both.
     pairs = [

@@ -185,19 +185,22 @@ def test_without_negative_terms_bars_start_at_the_left_edge(open_page: Any) -> N
 def test_filter_and_search(open_page: Any) -> None:
     opened = open_page(render(EPISODES))
 
-    def shown() -> list[str]:
-        return [e.inner_text() for e in opened.page.locator(".episode:visible .task").all()]
+    from playwright.sync_api import expect
 
-    assert shown() == ["task-0", "task-1", "task-2"]
+    def shows(*tasks: str) -> None:
+        # Waits: a busy machine paints an episode that comes back later than the click returns.
+        expect(opened.page.locator(".episode:visible .task")).to_have_text(list(tasks))
+
+    shows("task-0", "task-1", "task-2")
     opened.page.click("[data-show=yes]")
-    assert shown() == ["task-0"]
+    shows("task-0")
     opened.page.click("[data-show=no]")
-    assert shown() == ["task-1", "task-2"]
+    shows("task-1", "task-2")
     opened.page.fill("#search", "JUMP far")
-    assert shown() == ["task-2"]
-    assert opened.page.locator("#count").inner_text() == "1 of 3 shown"
+    shows("task-2")
+    expect(opened.page.locator("#count")).to_have_text("1 of 3 shown")
     opened.page.fill("#search", "nothing of the kind")
-    assert shown() == []
+    shows()
     opened.page.fill("#search", "")
     opened.page.click("[data-show=all]")
     opened.page.click("#unfold")

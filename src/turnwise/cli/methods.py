@@ -52,8 +52,31 @@ def _plain(record: MethodRecord) -> dict[str, object]:
         "provenance": record.provenance,
         "scope": record.scope,
         "needs": sorted(record.needs),
+        "cost": _cost(record),
         "min_group": record.min_group,
     }
+
+
+_COSTS = {
+    "tree": "more rollouts",
+    "log_ratio": "two forward passes",
+    "probe": "a forward pass a turn",
+    "entropy": "none: the rollout's own",
+    "log_probability": "none: the rollout's own",
+    "values": "a critic",
+    "estimator": "a small regression",
+    "process_score": "a process reward model or judge",
+    "checklist_score": "a judge",
+    "rubric": "a judge",
+    "rubrics": "a judge",
+    "judge": "a judge",
+    "scorer": "a judge or reward model",
+}
+"""What a need costs beside the arithmetic; needs that an environment or a user states cost nothing."""
+
+
+def _cost(record: MethodRecord) -> str:
+    return "; ".join(dict.fromkeys(_COSTS[need] for need in sorted(record.needs) if need in _COSTS)) or "arithmetic"
 
 
 def _card(record: MethodRecord) -> str:
@@ -70,6 +93,7 @@ def _card(record: MethodRecord) -> str:
         "When it runs": clock[record.scope],
         "Smallest group": str(record.min_group),
         "Needs beside rewards": ", ".join(sorted(record.needs)) or "nothing",
+        "Cost beside arithmetic": _cost(record),
         "Must be given": ", ".join(required) or "nothing",
         "Choices, to be reported": ", ".join(choices) or "none",
     }
@@ -105,11 +129,11 @@ def _print(records: list[MethodRecord]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("method", "what it does", "arXiv", "scope", "needs", "formula"):
+    for name in ("method", "what it does", "arXiv", "scope", "needs", "cost", "formula"):
         table.add_column(name, overflow="fold", no_wrap=name in ("method", "arXiv", "scope"))
     for record in records:
         needs = ", ".join(sorted(record.needs)) or "–"
-        table.add_row(record.name, record.summary, record.arxiv, record.scope, needs, record.provenance)
+        table.add_row(record.name, record.summary, record.arxiv, record.scope, needs, _cost(record), record.provenance)
     console = Console()
     console.print(table)
     console.print(
