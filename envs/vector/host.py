@@ -117,7 +117,7 @@ def pickled(answer: Answer) -> bytes:
         answer = Answer(error=_portable(answer.error), trace=trace)
     try:
         return pickle.dumps(answer)
-    except Exception as error:
+    except Exception as error:  # __reduce__ is the environment's own code and may raise anything
         return pickle.dumps(Answer(error=TypeError(f"the environment's answer cannot be pickled: {error}")))
 
 
@@ -125,6 +125,6 @@ def _portable(error: BaseException) -> BaseException:
     """The exception itself where it survives pickling, else one with the same words."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:
+    except Exception:  # an exception whose __init__ takes other arguments fails in ways of its own
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
