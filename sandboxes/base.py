@@ -181,25 +181,21 @@ class Isolation:
             IsolationError: The message names what is lacking, and how to do without.
         """
         lacking = self.lacks(require)
-        asked = {
-            "memory": limits.memory_bytes,
-            "cpus": limits.cpus,
-            "pids": limits.processes,
-            "disk": limits.disk_bytes,
-        }
-        unlimited = [name for name, value in asked.items() if value is not None and getattr(self, name) == "none"]
+        asked = [name for name, limit in _LIMITED_BY.items() if getattr(limits, limit) is not None]
+        unlimited = [name for name in asked if getattr(self, name) == "none"]
         if not lacking and not unlimited:
             return
         parts = []
         if lacking:
             parts.append(f"it does not enforce {lacking}, which `require` asks for")
         if unlimited:
-            unset = ", ".join(f"{fields_of[name]}=None" for name in unlimited)
+            unset = ", ".join(f"{_LIMITED_BY[name]}=None" for name in unlimited)
             parts.append(f"it cannot limit {unlimited} (Limits({unset}) does without)")
         notes = f" Notes: {'; '.join(self.notes)}." if self.notes else ""
         raise IsolationError(f"the {self.backend} sandbox gives too little here: {'; '.join(parts)}.{notes}")
 
 
+_LIMITED_BY = {"memory": "memory_bytes", "cpus": "cpus", "pids": "processes", "disk": "disk_bytes"}
 ISOLATION_NAMES = ("network", "filesystem", "processes", "user", "memory", "cpus", "pids", "disk")
 DEFAULT_REQUIRE = ("network", "filesystem", "processes", "user")
 """What `open_sandbox` asks of every backend but `process`, unless told otherwise."""

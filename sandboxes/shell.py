@@ -1,4 +1,4 @@
-"""One long-lived bash in a sandbox, driven over one stream: how commands go in, and how results come out.
+r"""One long-lived bash in a sandbox, driven over one stream: how commands go in, and how results come out.
 
 Process 1 of the sandbox is a bash that runs `DRIVER`. It keeps one worker, a forked bash that reads requests from
 standard input and evaluates them in itself, so that a trivial command costs neither a fork nor an exec. When a request
