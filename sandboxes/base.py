@@ -127,9 +127,9 @@ class Spec:
         for path in (self.workdir, *self.mounts, *self.hide):
             if not path.startswith("/") or posixpath.normpath(path) != path or path == "/":
                 raise ValueError(f"a path inside a sandbox must be absolute, normal and not /: got {path!r}")
-        for path in (*([self.folder] if self.folder else []), *self.mounts.values()):
-            if not Path(path).exists():
-                raise FileNotFoundError(f"no such file or folder to show in the sandbox: {str(path)!r}")
+        for source in (*([self.folder] if self.folder else []), *self.mounts.values()):
+            if not source.exists():
+                raise FileNotFoundError(f"no such file or folder to show in the sandbox: {str(source)!r}")
 
 
 @dataclass(frozen=True, slots=True)

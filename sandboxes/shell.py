@@ -221,7 +221,7 @@ class _Stream:
     def feed(self, data: bytes) -> list[tuple[bytes, int]]:
         """The (label, exit code) of each end mark that is complete now."""
         self._pending += data
-        marks = []
+        marks: list[tuple[bytes, int]] = []
         while (at := self._pending.find(self._prefix)) >= 0:
             end = self._pending.find(b"\n", at + len(self._prefix))
             if end < 0:

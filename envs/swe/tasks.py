@@ -132,7 +132,7 @@ class TaskSet:
         try:
             project = dict(record["project"])
             files = {path: _from_text(data) for path, data in project.pop("files").items()}
-            lists = {key: tuple(project.pop(key)) for key in _PROJECT_LISTS}
+            lists: dict[str, Any] = {key: tuple(project.pop(key)) for key in _PROJECT_LISTS}
             tasks = tuple(Task(**{**t, **{key: tuple(t[key]) for key in _TASK_LISTS}}) for t in record["tasks"])
             return cls(Project(files=files, **lists, **project), tasks)
         except (KeyError, TypeError, AttributeError) as error:
