@@ -203,12 +203,11 @@ DEFAULT_REQUIRE = ("network", "filesystem", "processes", "user")
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The writable files of a sandbox at one moment: picklable, and good for any sandbox of any backend.
+    """The writable files of a sandbox at one moment. Picklable; good for any sandbox of the same backend and `Spec`.
 
     Attributes:
-        archive: An uncompressed tar archive with paths relative to the work folder; owners and times of access are
-            not kept, modes, times of change and links are.
-        digest: 16 hex digits of paths, modes and contents: the same files give the same digest.
+        archive: The backend's own form of them: modes, times of change and links are kept, owners are not.
+        digest: What `Sandbox.digest` gave at that moment.
     """
 
     archive: bytes
@@ -296,6 +295,13 @@ class Sandbox(ABC):
         """
 
     @abstractmethod
+    def digest(self) -> str:
+        """16 hex digits of the writable files: paths, types, modes of execution, link targets and contents.
+
+        Equal for equal files, whatever led to them; times and owners do not count. Compare it within one backend only.
+        """
+
+    @abstractmethod
     def snapshot(self) -> Files:
         """The work folder's and /tmp's files at this moment. The shell's variables are not part of it."""
 
@@ -304,7 +310,11 @@ class Sandbox(ABC):
         """Replace the writable files, and begin a new shell.
 
         Args:
-            files: A snapshot, of this or of another sandbox. None: the files with which this sandbox was opened.
+            files: A snapshot, of this sandbox or of another of the same backend and `Spec`. None: the files with which
+                this sandbox was opened.
+
+        Raises:
+            SandboxError: The sandbox itself failed; it is closed then, for its files may be half replaced.
         """
 
     @abstractmethod
