@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from components import skip_without
 
 from turnwise.rewards import Trajectory, Turn
 from turnwise.view import Section, line_chart, render
@@ -63,15 +63,13 @@ def chromium() -> str | None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    required = "chromium" in os.environ.get("TURNWISE_REQUIRE", "")
-    missing = pytest.fail if required else pytest.skip
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        missing("playwright is not installed: pip install 'turnwise[gui]'")
+        skip_without("chromium", "playwright is not installed: pip install 'turnwise[gui]'")
     path = chromium()
-    if path is None:
-        missing("no chromium on PATH and none installed by `playwright install chromium`")
+    absent = "no chromium on PATH and none installed by `playwright install chromium`"
+    skip_without("chromium", absent if path is None else None)
     with sync_playwright() as running:
         browser = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
