@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from turnwise.agents.collect import collect
 from turnwise.agents.collect_tree import CollectedTree, collect_tree
-from turnwise.agents.evaluation import Evaluation, evaluate, mean_reward, success_rate, summarize
+from turnwise.agents.evaluation import evaluate
 from turnwise.agents.policy import Context, Decision, Policy
 from turnwise.agents.scripted import NoOpPolicy, OraclePolicy, RandomPolicy, ScriptedPolicy
 from turnwise.agents.stopping import AFTER_ACTION, AFTER_MESSAGE, StopRule
 from turnwise.agents.tokens import TokenRow, broadcast, token_rows
+from turnwise.rewards.rates import mean_outcome, success_rate
+from turnwise.rewards.summary import Summary, summarize
 
 if TYPE_CHECKING:
     from turnwise.agents.imitation import warm_up
@@ -27,7 +29,6 @@ __all__ = [
     "CollectedTree",
     "Context",
     "Decision",
-    "Evaluation",
     "NoOpPolicy",
     "OraclePolicy",
     "Policy",
@@ -35,13 +36,14 @@ __all__ = [
     "Reinforce",
     "ScriptedPolicy",
     "StopRule",
+    "Summary",
     "TokenRow",
     "TransformersPolicy",
     "broadcast",
     "collect",
     "collect_tree",
     "evaluate",
-    "mean_reward",
+    "mean_outcome",
     "success_rate",
     "summarize",
     "token_rows",

@@ -92,7 +92,7 @@ class _Episode:
         instructions = pool.instructions(reply.index)
         self.start = start
         self.env_id = pool.env_id
-        self.record = EpisodeRecord(reply.observation, reply.info, instructions)
+        self.record = EpisodeRecord(reply.observation, reply.info, instructions, pool.milestones(reply.index))
         self.context = Context(
             episode_id=start.episode_id,
             instructions=instructions,

@@ -12,6 +12,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from turnwise.envs.core import ToolCall
 from turnwise.envs.vector import Reply, TurnVectorEnv
 from turnwise.wrappers.group import member_info
+from turnwise.wrappers.needs import milestones_of
 
 
 class Pool(Protocol):
@@ -24,6 +25,10 @@ class Pool(Protocol):
 
     def instructions(self, index: int) -> str:
         """The system prompt of one environment."""
+        ...
+
+    def milestones(self, index: int) -> dict[str, str]:
+        """What one environment declares of them, see `TurnEnv.milestones`."""
         ...
 
     def oracle(self, index: int) -> Callable[[], list[ToolCall]] | None:
@@ -74,6 +79,10 @@ class LocalPool:
         """See `Pool`."""
         return str(self._envs[index].get_wrapper_attr("instructions"))
 
+    def milestones(self, index: int) -> dict[str, str]:
+        """See `Pool`."""
+        return milestones_of(self._envs[index])
+
     def oracle(self, index: int) -> Callable[[], list[ToolCall]]:
         """See `Pool`."""
         return lambda: list(self._envs[index].get_wrapper_attr("oracle")())
@@ -103,12 +112,19 @@ class ReadySetPool:
         self.env_id = _env_id(envs)
         self._envs = envs
         self._instructions: str | None = None
+        self._milestones: dict[str, str] | None = None
 
     def instructions(self, index: int) -> str:
         """See `Pool`. The same for all environments of an id, so it is asked for once."""
         if self._instructions is None:
             self._instructions = str(self._envs.call_one(index, "instructions"))
         return self._instructions
+
+    def milestones(self, index: int) -> dict[str, str]:
+        """See `Pool`. The same for all environments of an id, like the instructions."""
+        if self._milestones is None:
+            self._milestones = dict(self._envs.call_one(index, "milestones"))
+        return self._milestones
 
     def oracle(self, index: int) -> Callable[[], list[ToolCall]]:
         """See `Pool`."""
@@ -146,6 +162,10 @@ class LockstepPool:
     def instructions(self, index: int) -> str:
         """See `Pool`."""
         return str(self._envs.unwrapped.get_attr("instructions")[index])  # type: ignore[attr-defined]
+
+    def milestones(self, index: int) -> dict[str, str]:
+        """See `Pool`. All members are of one id."""
+        return milestones_of(self._envs)
 
     def oracle(self, index: int) -> Callable[[], list[ToolCall]] | None:
         """See `Pool`. Not with members in other processes, as of `AsyncVectorEnv`: a generator cannot leave its own."""

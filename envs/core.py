@@ -177,6 +177,9 @@ class TurnEnv(gym.Env[Any, Any], ABC):
     stated_keys: ClassVar[frozenset[str]] = frozenset()
     """Keys of `privileged()` that the task itself states, such as the options that a shopper asks for. No other may
     be in the first observation."""
+    milestones: ClassVar[Mapping[str, str]] = {}
+    """Reward terms that say how far an episode came, each recorded as 0 or 1: the term's name to the name of its rate in
+    reports, for example `{"submitted": "completion", "resolved": "resolution"}`. From the nearest to the furthest."""
 
     state: Any = None
 
@@ -259,7 +262,14 @@ class TurnEnv(gym.Env[Any, Any], ABC):
         self._outcome.stop_reason = stop_reason
 
     def record(self, *events: str, **terms: float) -> None:
-        """Add events and reward terms to this turn's `info`."""
+        """Add events and reward terms to this turn's `info`.
+
+        Raises:
+            ValueError: A milestone is neither 0 nor 1.
+        """
+        for name in self.milestones.keys() & terms.keys():
+            if terms[name] not in (0.0, 1.0):
+                raise ValueError(f"the milestone {name!r} must be recorded as 0 or 1, got {terms[name]!r}")
         self._outcome.events.update(events)
         # Floats, always: a batch of infos would cut a float to an integer that came first.
         self._outcome.terms.update({name: float(value) for name, value in terms.items()})

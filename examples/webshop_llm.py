@@ -27,7 +27,7 @@ from turnwise.agents import (
     TransformersPolicy,
     collect,
     evaluate,
-    mean_reward,
+    mean_outcome,
     success_rate,
     warm_up,
 )
@@ -111,7 +111,7 @@ def main() -> None:
         trajectories = collect(policy, envs, args.episodes, seed=args.seed + iteration, task_ids=chosen)
         metrics = trainer.update(trajectories, credit_by(args.method, policy, trajectories))
         print(
-            f"{iteration:3d}  success {success_rate(trajectories):.2f}  reward {mean_reward(trajectories):.2f}  "
+            f"{iteration:3d}  success {success_rate(trajectories):.2f}  reward {mean_outcome(trajectories):.2f}  "
             f"kl {metrics.get('kl_old', 0.0):.4f}  {time.monotonic() - started:.0f} s"
         )
     envs.close()

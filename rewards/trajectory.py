@@ -83,6 +83,8 @@ class Trajectory:
         truncated: A limit outside the task ended it.
         stop_reason: `info["stop_reason"]` of the last turn, for example `completed`, `max_turns`, `timeout`.
         privileged: Answer, gold documents, milestones. For rewards in training only.
+        milestones: Reward terms of 0 or 1 by which the environment says how far an episode came, each with the name of
+            its rate, for example `{"submitted": "completion"}` (`TurnEnv.milestones`).
         turn_rewards: (T,) what hindsight says each turn is worth (`info["turn_rewards"]`), or None.
         turn_advantages: (T,) a group method's advantage (`info["turn_advantages"]`), or None.
     """
@@ -98,6 +100,7 @@ class Trajectory:
     truncated: bool = False
     stop_reason: str = ""
     privileged: dict[str, Any] = field(default_factory=dict)
+    milestones: dict[str, str] = field(default_factory=dict)
     turn_rewards: list[float] | None = None
     turn_advantages: list[float] | None = None
 

@@ -15,7 +15,7 @@ import numpy as np
 from turnwise.rewards.per_turn import PerTurn
 from turnwise.rewards.protocols import EpisodeReward, FloatArray, TurnReward
 from turnwise.rewards.trajectory import Trajectory, Turn
-from turnwise.wrappers.needs import instructions_of, require, require_info
+from turnwise.wrappers.needs import instructions_of, milestones_of, require, require_info
 from turnwise.wrappers.record import EpisodeRecord
 
 
@@ -52,6 +52,7 @@ class TurnWrapper(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorAr
         gym.Wrapper.__init__(self, env)
         require(type(self).__name__, env, self.needs, **given)
         self.instructions = instructions_of(env)
+        self.milestones = milestones_of(env)
         self._episode: EpisodeRecord | None = None
         self._checked = False
 
@@ -86,7 +87,7 @@ class TurnWrapper(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorAr
         if not self._checked:
             require_info(type(self).__name__, info)
             self._checked = True
-        self._episode = EpisodeRecord(observation, info, self.instructions)
+        self._episode = EpisodeRecord(observation, info, self.instructions, self.milestones)
         self.begin()
         return observation, info
 

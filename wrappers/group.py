@@ -16,7 +16,7 @@ from turnwise.rewards.per_turn import PerTurn
 from turnwise.rewards.trajectory import Trajectory, Turn
 from turnwise.wrappers.base import TurnWrapper, add_term, decided_rewards, finite
 from turnwise.wrappers.ledger import GroupLedger, MemberCredit
-from turnwise.wrappers.needs import MissingRequirementError, instructions_of, require, require_info
+from turnwise.wrappers.needs import MissingRequirementError, instructions_of, milestones_of, require, require_info
 from turnwise.wrappers.record import EpisodeRecord
 
 if TYPE_CHECKING:
@@ -179,6 +179,7 @@ class _OnVectorEnv(GroupWrapper, gym.vector.VectorWrapper[Any, Any, Any, Any, An
                 f"groups of {made}; make it with group_size={self.group_size}"
             )
         self.instructions = instructions_of(env)
+        self.milestones = milestones_of(env)
         self._mode = AutoresetMode(env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
         self._episodes: list[EpisodeRecord | None] = [None] * env.num_envs
         self._ended = np.zeros(env.num_envs, dtype=np.bool_)
@@ -218,7 +219,7 @@ class _OnVectorEnv(GroupWrapper, gym.vector.VectorWrapper[Any, Any, Any, Any, An
         for i in members:
             info = member_info(infos, i)
             require_info(type(self).__name__, info)
-            self._episodes[i] = EpisodeRecord(texts[i], info, self.instructions)
+            self._episodes[i] = EpisodeRecord(texts[i], info, self.instructions, self.milestones)
             self._ended[i] = False
         if members:
             self.open_episodes([self._episode_of(i) for i in members])

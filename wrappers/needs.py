@@ -52,6 +52,11 @@ def instructions_of(env: AnyEnv) -> str:
     return str(_read(env, "instructions"))
 
 
+def milestones_of(env: AnyEnv) -> dict[str, str]:
+    """The milestones that the environment, or the first member of a vector environment, declares; none where it cannot."""
+    return dict(_read(env, "milestones")) if _has(env, "milestones") else {}
+
+
 def require_info(wrapper: str, info: Mapping[str, Any]) -> None:
     """Raise unless `info` has the keys of `TurnInfo`.
 

@@ -93,6 +93,7 @@ class EpisodeRecord:
         observation: The last observation.
         info: The info that came with it.
         instructions: The system prompt.
+        milestones: What the environment declares of them, see `Trajectory.milestones`.
         turns: The turns so far; their `reward` is what the wrapped environment paid.
         paid: What the wrapper itself returned as reward, turn by turn.
         notes: A method's own memory of this episode.
@@ -101,6 +102,7 @@ class EpisodeRecord:
     observation: Any
     info: dict[str, Any]
     instructions: str = ""
+    milestones: Mapping[str, str] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
     paid: list[float] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
@@ -143,6 +145,7 @@ class EpisodeRecord:
             truncated=last is not None and last.truncated,
             stop_reason=info["stop_reason"] or "",
             privileged=info["privileged"],
+            milestones=dict(self.milestones),
             turn_rewards=_numbers(info.get("turn_rewards") if turn_rewards is None else turn_rewards),
             turn_advantages=_numbers(info.get("turn_advantages")),
         )

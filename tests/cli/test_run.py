@@ -56,6 +56,24 @@ def test_the_oracle_wins_every_episode(turnwise: Turnwise) -> None:
     assert {t.env_id for t in trajectories} == {KEY_DOOR}
 
 
+def test_completion_modification_and_resolution_are_printed_apart(turnwise: Turnwise, workplace: Path) -> None:
+    (workplace / "patching.py").write_text("from patch_env import PatchEnv\n")
+    arguments = ("patching.py:PatchEnv", "-p", "oracle", "-n", 4, "-o", "p.jsonl")
+    result = turnwise("run", *arguments, "--env-arg", "max_turns=2")
+    lines = [line.split() for line in result.output.splitlines() if " rate " in line]
+    assert [line[:3] for line in lines] == [
+        ["success", "rate", "0.0%"],
+        ["completion", "rate", "0.0%"],
+        ["modification", "rate", "0.0%"],
+        ["resolution", "rate", "0.0%"],
+    ]
+    result = turnwise("run", *arguments, "--overwrite")
+    assert "resolution rate     100.0%   (4 of 4, 95 % CI 51.0% to 100.0%)" in result.output
+    viewed = turnwise("view", "p.jsonl", "--no-open")
+    assert "completion rate 100%, modification rate 100%, resolution rate 100%" in viewed.output
+    assert "<dt>Resolution rate</dt><dd>100%" in Path("p.html").read_text(encoding="utf-8")
+
+
 def test_files_are_not_overwritten_unasked(turnwise: Turnwise) -> None:
     for _ in range(2):
         assert turnwise("run", KEY_DOOR, "-n", 1).exit_code == 0

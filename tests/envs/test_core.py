@@ -425,3 +425,13 @@ def test_canonical_text_of_plain_data() -> None:
     assert canonical(value) == '{"a":[0,1],"n":3,"p":{"tags":["a","b","c"],"x":1},"t":[1,null]}'
     with pytest.raises(TypeError, match="plain data, got a object"):
         canonical(object())
+
+
+def test_milestones_are_recorded_as_0_or_1() -> None:
+    class Judged(Notebook):
+        milestones = {"spelling": "spelling"}  # noqa: RUF012
+
+    env = Judged()
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"the milestone 'spelling' must be recorded as 0 or 1, got 0\.5"):
+        env.step("hand_in[1]")

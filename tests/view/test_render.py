@@ -8,7 +8,7 @@ import pytest
 from key_door import KeyDoorEnv
 
 from turnwise.rewards import Trajectory, Turn
-from turnwise.view import Section, line_chart, render, success_interval, summarize
+from turnwise.view import Section, comparison_table, line_chart, render, summarize
 from turnwise.view.text import block, visible
 
 
@@ -44,15 +44,15 @@ def test_the_summary_counts_real_episodes() -> None:
     summary = summarize(episodes)
     assert summary.episodes == 40
     assert summary.turns == sum(len(e) for e in episodes)
-    assert summary.successes == sum(e.outcome == 1.0 for e in episodes)
-    assert 0 < summary.successes < 40
-    assert summary.interval[0] < summary.success_rate < summary.interval[1]
+    assert summary.success.count == sum(e.outcome == 1.0 for e in episodes)
+    assert 0 < summary.success.count < 40
+    assert summary.success.interval[0] < summary.success_rate < summary.success.interval[1]
     assert summary.stop_reasons.keys() <= {"completed", "max_turns"}
     outcome, progress = summary.terms
-    assert (outcome.name, outcome.total) == ("outcome", summary.successes)
+    assert (outcome.name, outcome.total) == ("outcome", summary.success.count)
     assert (progress.name, progress.total) == ("progress", 0.5 * progress.paid)
     page = render(episodes)
-    assert f"{summary.successes} of 40" in page
+    assert f"{summary.success.count} of 40" in page
     assert page.count('class="episode panel"') == 40
     assert page.count('class="turn"') == summary.turns
     assert page.count("invalid action</span>") == summary.invalid
@@ -132,16 +132,40 @@ def test_blocks_lose_nothing_but_what_they_say_they_cut() -> None:
     assert block("ten short\nlines\n" * 4 + "and one").rest == ""
 
 
-def test_interval_widens_when_rollouts_share_a_task() -> None:
-    successes = [True] * 20 + [False] * 20
-    low, high = success_interval(successes)
-    assert (low, high) == pytest.approx((0.3520, 0.6480), abs=1e-4)
-    whole = success_interval(successes, [str(i // 4) for i in range(40)])
-    assert whole == pytest.approx(success_interval([True] * 5 + [False] * 5))
-    mixed = success_interval([True, False] * 20, [str(i // 4) for i in range(40)])
-    assert mixed == pytest.approx((low, high))
-    assert success_interval([True] * 8, ["a"] * 4 + ["b"] * 4) == pytest.approx(success_interval([True] * 2))
-    assert success_interval([]) == (0.0, 1.0)
+def with_milestones(submitted: bool, patched: bool) -> Trajectory:
+    channels = {"outcome": 0.0, "submitted": float(submitted), "patched": float(patched)}
+    milestones = {"submitted": "completion", "patched": "<b>modification"}
+    return Trajectory([Turn(0, "o", "a", "o", channels=channels)], milestones=milestones)
+
+
+def test_each_milestone_has_a_rate_on_the_page() -> None:
+    page = render([with_milestones(True, False), with_milestones(True, True), with_milestones(False, False)])
+    figures = re.findall(r"<dt>([^/]+) rate</dt><dd>(\d+)%<small>(\d of \d) · 95 % CI \d+% to \d+%<", page)
+    assert figures == [
+        ("Success", "0", "0 of 3"),
+        ("Completion", "67", "2 of 3"),
+        ("&lt;b&gt;modification", "33", "1 of 3"),
+    ]
+    assert "Completion" not in render([random_episode(0)])
+
+
+def test_milestones_have_a_column_each_side_by_side() -> None:
+    table = comparison_table({"patch": [with_milestones(True, True)], "door": [random_episode(0)]})
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", table)
+    assert heads == [
+        "",
+        "Success",
+        "Completion",
+        "&lt;b&gt;modification",
+        "95 % CI",
+        "Outcome",
+        "Reward",
+        "Turns",
+        "Episodes",
+    ]
+    rows = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in table.split("<tr>")[2:]]
+    assert [row[2:4] for row in rows] == [["100%", "100%"], ["–", "–"]]
+    assert all(len(row) == len(heads) for row in rows)
 
 
 def test_line_chart_scales_and_escapes() -> None:

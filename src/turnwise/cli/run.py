@@ -183,13 +183,13 @@ def _report(trajectories: Sequence[Trajectory], seconds: float, file: Path) -> N
     from turnwise.view import summarize
 
     summary = summarize(trajectories)
-    low, high = summary.interval
     stops = ", ".join(f"{reason} {number}" for reason, number in summary.stop_reasons.items())
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    rate = f"{summary.success_rate:.1%}   ({summary.successes} of {summary.episodes}, 95 % CI {low:.1%} to {high:.1%})"
-    table.add_row("success rate", rate)
+    table.add_row("success rate", str(summary.success))
+    for name, rate in summary.milestones.items():
+        table.add_row(f"{name} rate", str(rate))
     table.add_row("mean reward", f"{summary.mean_reward:.3f}   (mean outcome {summary.mean_outcome:.3f})")
     for term in summary.terms:
         if term.name != "outcome":

@@ -45,7 +45,9 @@ def view(
     html = render(trajectories, title=heading, privileged=privileged, sections=sections)
     page.write_text(html, encoding="utf-8")
     summary = summarize(trajectories)
-    typer.echo(f"{summary.episodes} episodes, {summary.turns} turns, success rate {summary.success_rate:.0%}")
+    rates = {"success": summary.success, **summary.milestones}
+    shares = ", ".join(f"{name} rate {rate.value:.0%}" for name, rate in rates.items())
+    typer.echo(f"{summary.episodes} episodes, {summary.turns} turns, {shares}")
     if more:
         typer.echo(f"There are more; these are the first {limit} (see --limit).")
     typer.echo(f"Page: {page}")

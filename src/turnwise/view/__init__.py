@@ -6,9 +6,10 @@
 (True, True)
 """
 
+from turnwise.rewards.rates import success_interval
+from turnwise.rewards.summary import Summary, TermSummary, summarize
 from turnwise.view.charts import line_chart
 from turnwise.view.page import Section, render
-from turnwise.view.summary import Summary, TermSummary, success_interval, summarize
 from turnwise.view.tables import comparison_table
 
 __all__ = [

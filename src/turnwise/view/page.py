@@ -15,9 +15,9 @@ import jinja2
 from markupsafe import Markup
 
 from turnwise import __version__
-from turnwise.agents.evaluation import is_success
+from turnwise.rewards.rates import is_success
+from turnwise.rewards.summary import ADVANTAGE, HINDSIGHT, Summary, summarize, turn_terms
 from turnwise.rewards.trajectory import Trajectory, Turn
-from turnwise.view.summary import ADVANTAGE, HINDSIGHT, Summary, summarize, turn_terms
 from turnwise.view.text import Block, block, visible
 
 COLOURS = 10
@@ -114,6 +114,7 @@ def render(
         title=visible(title),
         version=__version__,
         summary=summary,
+        rates={"Success": summary.success, **{visible(n).capitalize(): r for n, r in summary.milestones.items()}},
         terms=[_term_row(summary, i, scale) for i in range(len(names))],
         signed=signed,
         sections=[(visible(s.title), Markup(s.html)) for s in sections],

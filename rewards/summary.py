@@ -1,15 +1,14 @@
-"""What a set of trajectories says in a few numbers."""
+"""What a set of trajectories says in a few numbers: one summary for evaluation, command line and report page."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from turnwise.agents.evaluation import is_success
+from turnwise.rewards.milestones import reached
+from turnwise.rewards.rates import Rate, is_success, pass_at_k, pass_hat_k, rate_of
 from turnwise.rewards.trajectory import OUTCOME, Trajectory
 
 HINDSIGHT = "turn_rewards"
@@ -44,58 +43,105 @@ class Summary:
     Attributes:
         episodes: How many.
         turns: Turns in all of them.
-        successes: Episodes whose outcome is 1.
-        interval: 95 % confidence interval of the success rate, see `success_interval`.
+        success: Rate of the episodes that solved their task in full.
+        milestones: Name of a rate (`completion`, `modification`, ...) to the rate of the episodes that came so far, for
+            the milestones that the environments declare. Over the episodes of those environments.
         mean_outcome: Mean of the environment's own reward.
         mean_reward: Mean sum of `Trajectory.rewards`, wrappers included.
         invalid: Turns whose action could not be carried out.
+        truncated: Episodes that a limit outside the task ended.
         stop_reasons: Stop reason to number of episodes, most frequent first.
         terms: Every reward term, the outcome first.
+        pass_at: k to pass@k, the mean over tasks, for each k up to the fewest attempts at a task.
+        pass_hat: k to pass^k, likewise.
+        trajectories: What it was computed from.
     """
 
     episodes: int
     turns: int
-    successes: int
-    interval: tuple[float, float]
+    success: Rate
+    milestones: dict[str, Rate]
     mean_outcome: float
     mean_reward: float
     invalid: int
+    truncated: int
     stop_reasons: dict[str, int]
     terms: tuple[TermSummary, ...]
+    pass_at: dict[int, float]
+    pass_hat: dict[int, float]
+    trajectories: tuple[Trajectory, ...] = field(repr=False)
 
     @property
     def success_rate(self) -> float:
         """Share of episodes that succeeded; 0 without episodes."""
-        return self.successes / self.episodes if self.episodes else 0.0
+        return self.success.value
 
     @property
     def mean_turns(self) -> float:
         """Turns an episode; 0 without episodes."""
         return self.turns / self.episodes if self.episodes else 0.0
 
+    def __str__(self) -> str:
+        rates = {"success": self.success, **self.milestones}
+        parts = [f"{name} {r.value:.1%} [{r.interval[0]:.1%}, {r.interval[1]:.1%}]" for name, r in rates.items()]
+        parts += [f"outcome {self.mean_outcome:.3f}", f"{self.mean_turns:.1f} turns", f"{self.episodes} episodes"]
+        return ", ".join(parts)
+
 
 def summarize(trajectories: Sequence[Trajectory]) -> Summary:
     """Count, average and total.
 
+    Intervals take into account that rollouts of one group succeed or fail together, see `success_interval`.
+
     >>> from turnwise.rewards import Trajectory, Turn
     >>> won = Trajectory([Turn(0, "task", "open[]", channels={"outcome": 1.0})])
-    >>> summarize([won, Trajectory()]).success_rate
-    0.5
+    >>> print(summarize([won, Trajectory()]))
+    success 50.0% [9.5%, 90.5%], outcome 0.500, 0.5 turns, 2 episodes
     """
     successes = [is_success(t) for t in trajectories]
+    groups = [t.group_id or str(i) for i, t in enumerate(trajectories)]
     turns = [turn for t in trajectories for turn in t.turns]
     stops = Counter(t.stop_reason or "still running" for t in trajectories)
+    tasks: dict[str, list[bool]] = defaultdict(list)
+    for trajectory, success in zip(trajectories, successes, strict=True):
+        tasks[trajectory.task_id].append(success)
+    ks = range(1, min(map(len, tasks.values()), default=0) + 1)
     return Summary(
         episodes=len(trajectories),
         turns=len(turns),
-        successes=sum(successes),
-        interval=success_interval(successes, [t.group_id or str(i) for i, t in enumerate(trajectories)]),
+        success=rate_of(successes, groups),
+        milestones=milestone_rates(trajectories),
         mean_outcome=_mean([t.outcome for t in trajectories]),
         mean_reward=_mean([float(t.rewards.sum()) for t in trajectories]),
         invalid=sum(not turn.valid for turn in turns),
+        truncated=sum(t.truncated for t in trajectories),
         stop_reasons=dict(stops.most_common()),
         terms=tuple(_terms(trajectories)),
+        pass_at={k: _mean([pass_at_k(len(r), sum(r), k) for r in tasks.values()]) for k in ks},
+        pass_hat={k: _mean([pass_hat_k(len(r), sum(r), k) for r in tasks.values()]) for k in ks},
+        trajectories=tuple(trajectories),
     )
+
+
+def milestone_rates(trajectories: Sequence[Trajectory]) -> dict[str, Rate]:
+    """How often each declared milestone was reached, by the name of its rate, in the order of their declaration.
+
+    A milestone is a reward term of 0 or 1 that the environment declares (`Trajectory.milestones`). To have submitted, to
+    have changed something and to have solved the task are different things: each has a rate of its own. Episodes whose
+    environment does not declare it do not count.
+
+    >>> from turnwise.rewards import Turn
+    >>> submitted = [Turn(0, "", "submit[]", channels={"submitted": 1.0})]
+    >>> rates = milestone_rates([Trajectory(turns, milestones={"submitted": "completion"}) for turns in (submitted, [])])
+    >>> rates["completion"].count, rates["completion"].episodes
+    (1, 2)
+    """
+    found: dict[str, list[tuple[bool, str]]] = {}
+    for i, trajectory in enumerate(trajectories):
+        for milestone, rate in trajectory.milestones.items():
+            entry = reached(trajectory, milestone), trajectory.group_id or str(i)
+            found.setdefault(rate, []).append(entry)
+    return {rate: rate_of([hit for hit, _ in hits], [group for _, group in hits]) for rate, hits in found.items()}
 
 
 def turn_terms(trajectory: Trajectory) -> list[dict[str, float]]:
@@ -105,46 +151,6 @@ def turn_terms(trajectory: Trajectory) -> list[dict[str, float]]:
         for row, value in zip(rows, values or (), strict=False):
             row[name] = float(value)
     return rows
-
-
-def success_interval(successes: Sequence[bool], groups: Sequence[str] | None = None) -> tuple[float, float]:
-    """95 % Wilson score interval of a rate, corrected for rollouts that share a task.
-
-    Rollouts of one group start from one state and tend to succeed or fail together, so they say less than as many
-    independent ones: the number of rollouts is divided by the design effect, the variance of the rate when whole
-    groups are drawn over its variance when single rollouts are (Kish 1965, Survey Sampling). The quotient is never
-    below the number of groups.
-
-    Args:
-        successes: (N,) whether each rollout succeeded.
-        groups: (N,) the group of each; None: all independent.
-
-    >>> low, high = success_interval([True] * 8 + [False] * 2)
-    >>> round(low, 2), round(high, 2)
-    (0.49, 0.94)
-    """
-    n = len(successes)
-    if n == 0:
-        return 0.0, 1.0
-    rate, z = sum(successes) / n, 1.959963984540054
-    size = n / _design_effect(np.asarray(successes, dtype=np.float64), groups)
-    centre = (rate + z * z / (2 * size)) / (1 + z * z / size)
-    half = z / (1 + z * z / size) * math.sqrt(rate * (1 - rate) / size + z * z / (4 * size * size))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def _design_effect(successes: np.ndarray[tuple[int], np.dtype[np.float64]], groups: Sequence[str] | None) -> float:
-    n = len(successes)
-    if groups is None:
-        return 1.0
-    names, code = np.unique(np.asarray(groups), return_inverse=True)
-    most = n / len(names)
-    residual = successes - successes.mean()
-    plain = float((residual**2).sum())
-    if plain == 0.0 or len(names) == 1:
-        return most
-    clustered = float((np.bincount(code, residual) ** 2).sum())
-    return min(max(clustered / plain, 1.0), most)
 
 
 def _terms(trajectories: Sequence[Trajectory]) -> list[TermSummary]:
