@@ -126,13 +126,14 @@ def summarize(trajectories: Sequence[Trajectory]) -> Summary:
 def milestone_rates(trajectories: Sequence[Trajectory]) -> dict[str, Rate]:
     """How often each declared milestone was reached, by the name of its rate, in the order of their declaration.
 
-    A milestone is a reward term of 0 or 1 that the environment declares (`Trajectory.milestones`). To have submitted, to
-    have changed something and to have solved the task are different things: each has a rate of its own. Episodes whose
-    environment does not declare it do not count.
+    A milestone is a reward term of 0 or 1 that the environment declares (`Trajectory.milestones`). To have submitted,
+    to have changed something and to have solved the task are different things: each has a rate of its own. Episodes
+    whose environment does not declare it do not count.
 
     >>> from turnwise.rewards import Turn
-    >>> submitted = [Turn(0, "", "submit[]", channels={"submitted": 1.0})]
-    >>> rates = milestone_rates([Trajectory(turns, milestones={"submitted": "completion"}) for turns in (submitted, [])])
+    >>> declared = {"submitted": "completion"}
+    >>> done = Trajectory([Turn(0, "", "submit[]", channels={"submitted": 1.0})], milestones=declared)
+    >>> rates = milestone_rates([done, Trajectory(milestones=declared)])
     >>> rates["completion"].count, rates["completion"].episodes
     (1, 2)
     """

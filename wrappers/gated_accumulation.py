@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import gymnasium as gym
 import numpy as np
 
+from turnwise.rewards.credit.gated import open_gates
 from turnwise.rewards.protocols import FloatArray, TurnReward
 from turnwise.rewards.trajectory import Trajectory, Turn
 from turnwise.wrappers.base import (
@@ -21,29 +22,41 @@ from turnwise.wrappers.base import (
     record_arguments,
 )
 
+StepRewards: TypeAlias = Mapping[str, TurnReward] | Sequence[str]
+"""The step rewards of one level: by name, or names of reward terms that are logged already."""
+
 
 class GatedRewardAccumulation(TurnWrapper):
     """Logs step rewards when they are earned, and pays them at the end if the outcome opened the gate (G-RA).
 
-    What the wrapped environment pays (the outcome) is always paid. The step rewards of all turns are paid with the last
-    step, or not at all; `info["turn_rewards"]` puts each in the turn that earned it, `info["gate_open"]` says whether
-    they counted, and `info["turn_terms"]["gated"]` is what was added to each turn. An episode that runs out of turns
-    has the outcome that it has earned, which is 0 in most environments.
+    The outcome is always paid. The step rewards of all turns are paid with the last step, or not at all;
+    `info["turn_rewards"]` puts each in the turn that earned it, `info["gate_open"]` says whether they counted, and
+    `info["turn_terms"]["gated"]` is what was added to each turn. An episode that runs out of turns has the outcome that
+    it has earned, which is 0 in most environments.
+
+    With several levels of step rewards, from the highest priority to the lowest, each counts only where the outcome and
+    the sums of all levels above it reached their thresholds: `sum_j R_j * prod over higher k of 1[R_k >= threshold_k]`.
+    `info["gate_open"]` is then the outcome's gate, and `info["open_levels"]` the number of levels that counted.
 
     Args:
         env: A `TurnEnv`, wrapped or not.
-        threshold: What the outcome (`Trajectory.outcome`) must reach. None opens the gate always: direct accumulation
-            (D-RA), the paper's baseline. Published values are not known, so there is no default.
+        threshold: What the outcome must reach. None opens the gate always: direct accumulation (D-RA), the paper's
+            baseline. Published values are not known, so there is no default. With several levels one for each: what the
+            level above it (for the first: the outcome) must reach.
         turn_rewards: Step rewards by name, logged as reward terms of that name; or names of reward terms that the
-            environment or an inner wrapper of weight 0 logs. A turn without a term has 0 of it.
-        inclusive: The gate opens at the threshold (>=); False: only above it (>).
-        name: Name of what was paid in `info["turn_terms"]`; give each a name where several levels are stacked.
+            environment or an inner wrapper of weight 0 logs. A turn without a term has 0 of it. A list of such
+            mappings or lists makes several levels.
+        outcome: The outcome reward of an episode, for example `OutcomeLevels`: paid with the last step in place of what
+            the environment pays (which stays in `reward_terms["outcome"]`, and must not have been replaced by an inner
+            wrapper). Default: the environment's own.
+        inclusive: Gates open at the threshold (>=); False: only above it (>).
+        name: Name of what was paid in `info["turn_terms"]`.
 
     Raises:
-        ValueError: No step reward is named, or one is paid by an inner wrapper already.
+        ValueError: No step reward is named, one is named or paid twice, or there is not one threshold for each level.
 
     Source: Gated Reward Accumulation (arXiv 2508.10548). Provenance: unverified (the rule is the abstract's; the
-    comparison at equality comes from a secondary source).
+    comparison at equality and the levels of software engineering come from secondary sources).
 
     >>> import gymnasium as gym, turnwise
     >>> env = gym.make("turnwise/WebShop-v0", products=50)
@@ -54,6 +67,13 @@ class GatedRewardAccumulation(TurnWrapper):
     >>> info = env.episode.info
     >>> info["gate_open"], sum(paid[:-1]), round(paid[-1] - 0.1 * len(paid), 6), info["turn_rewards"][0]
     (True, 0.0, 1.0, 0.1)
+
+    On `turnwise/SWE-v0` an example with numbers of our own, which are no recommendation; no submission and an empty
+    patch leave the gate closed:
+
+        levels = OutcomeLevels({"submitted": -0.5, "patched": 0.0, "resolved": 1.0}, none=-1.0)
+        steps = {"format": ActionFormatReward(valid=0.01, invalid=-0.01), "looked": ToolOrderReward("view", "edit", 0.1)}
+        env = GatedRewardAccumulation(env, outcome=levels, threshold=levels["patched"], turn_rewards=steps)
     """
 
     settles = True
@@ -62,21 +82,29 @@ class GatedRewardAccumulation(TurnWrapper):
         self,
         env: gym.Env[Any, Any],
         *,
-        threshold: float | None,
-        turn_rewards: Mapping[str, TurnReward] | Sequence[str],
+        threshold: float | None | Sequence[float | None],
+        turn_rewards: StepRewards | Sequence[StepRewards],
+        outcome: Callable[[Trajectory], float] | None = None,
         inclusive: bool = True,
         name: str = "gated",
     ) -> None:
-        record_arguments(self, threshold=threshold, turn_rewards=turn_rewards, inclusive=inclusive, name=name)
+        record_arguments(
+            self, threshold=threshold, turn_rewards=turn_rewards, outcome=outcome, inclusive=inclusive, name=name
+        )
         super().__init__(env)
         self.name = non_empty(name)
-        self.names = (turn_rewards,) if isinstance(turn_rewards, str) else tuple(turn_rewards)
-        if not self.names:
-            raise ValueError("turn_rewards must name at least one step reward")
-        self.turn_rewards = dict(turn_rewards) if isinstance(turn_rewards, Mapping) else {}
-        self.threshold = threshold
+        levels = _levels(turn_rewards)
+        self.names = tuple(tuple(level) for level in levels)
+        self.turn_rewards = {
+            name: reward for level in levels if isinstance(level, Mapping) for name, reward in level.items()
+        }
+        self.thresholds = _thresholds(threshold, len(levels))
+        self.outcome = outcome
         self.inclusive = inclusive
-        _refuse_paid_twice(env, set(self.names) - set(self.turn_rewards))
+        every = [name for level in self.names for name in level]
+        if twice := sorted({name for name in every if every.count(name) > 1}):
+            raise ValueError(f"turn_rewards name {twice} twice")
+        _refuse_paid_twice(env, set(every) - set(self.turn_rewards), outcome is not None)
 
     def begin(self) -> None:
         """Tell the step rewards of the new task, if they listen."""
@@ -92,23 +120,54 @@ class GatedRewardAccumulation(TurnWrapper):
         return 0.0
 
     def settle(self, trajectory: Trajectory, rewards: FloatArray) -> FloatArray:
-        """The rewards so far and, through an open gate, the step rewards."""
-        steps = np.array([sum(turn.channels.get(name, 0.0) for name in self.names) for turn in trajectory.turns])
-        gate_open = self._opens(trajectory.outcome)
-        added = steps if gate_open else np.zeros_like(steps)
-        self.episode.info["gate_open"] = gate_open
+        """The rewards so far and, through open gates, the step rewards."""
+        settled = rewards if self.outcome is None else self._with_outcome(trajectory, rewards, self.outcome)
+        steps = np.array([_sums(trajectory, names) for names in self.names])
+        outcome = trajectory.outcome if self.outcome is None else self.outcome(trajectory)
+        totals = np.array([outcome, *steps.sum(axis=1)])
+        gates = open_gates(totals, self.thresholds, "inclusive" if self.inclusive else "strict")[1:]
+        added: FloatArray = np.where(gates[:, None], steps, 0.0).sum(axis=0)
+        self.episode.info["gate_open"] = bool(gates[0])
+        if len(gates) > 1:
+            self.episode.info["open_levels"] = int(gates.sum())
         add_turn_term(self.episode.info, self.name, added)
-        settled: FloatArray = rewards + added
+        return settled + added
+
+    def _with_outcome(
+        self, trajectory: Trajectory, rewards: FloatArray, outcome: Callable[[Trajectory], float]
+    ) -> FloatArray:
+        """(T,) rewards with this outcome in the last turn, in place of what the environment paid."""
+        settled = rewards - np.array([turn.outcome for turn in trajectory.turns])
+        settled[-1] += finite(outcome(trajectory), "outcome")
         return settled
 
-    def _opens(self, outcome: float) -> bool:
-        if self.threshold is None:
-            return True
-        return outcome >= self.threshold if self.inclusive else outcome > self.threshold
+
+def _levels(turn_rewards: StepRewards | Sequence[StepRewards]) -> list[StepRewards]:
+    """The levels, from the highest priority to the lowest."""
+    several = not isinstance(turn_rewards, (str, Mapping)) and not all(isinstance(entry, str) for entry in turn_rewards)
+    levels: list[Any] = list(turn_rewards) if several else [turn_rewards]
+    levels = [[level] if isinstance(level, str) else level for level in levels]
+    if not all(levels):
+        raise ValueError("turn_rewards must name at least one step reward a level")
+    return levels
 
 
-def _refuse_paid_twice(env: gym.Env[Any, Any], names: set[str]) -> None:
+def _thresholds(threshold: float | None | Sequence[float | None], levels: int) -> list[float]:
+    given = list(threshold) if isinstance(threshold, Sequence) else [threshold]
+    if len(given) != levels:
+        raise ValueError(f"threshold must hold {levels} numbers, one for each level of turn_rewards, got {threshold!r}")
+    return [-np.inf if value is None else float(value) for value in given]
+
+
+def _sums(trajectory: Trajectory, names: Sequence[str]) -> list[float]:
+    """What each turn earned of these terms, all together."""
+    return [sum(turn.channels.get(name, 0.0) for name in names) for turn in trajectory.turns]
+
+
+def _refuse_paid_twice(env: gym.Env[Any, Any], names: set[str], outcome: bool) -> None:
     while isinstance(env, gym.Wrapper):
+        if outcome and isinstance(env, GatedRewardAccumulation) and env.outcome is not None:
+            raise ValueError("outcome is replaced already by an inner GatedRewardAccumulation; give one of them only")
         if isinstance(env, TurnRewardWrapper) and env.name in names and env.weight != 0.0:
             raise ValueError(
                 f"reward term {env.name!r} is paid already by an inner TurnRewardWrapper of weight {env.weight}; "

@@ -53,7 +53,7 @@ def instructions_of(env: AnyEnv) -> str:
 
 
 def milestones_of(env: AnyEnv) -> dict[str, str]:
-    """The milestones that the environment, or the first member of a vector environment, declares; none where it cannot."""
+    """The milestones that the environment declares, or the first member of a vector environment; else none."""
     return dict(_read(env, "milestones")) if _has(env, "milestones") else {}
 
 

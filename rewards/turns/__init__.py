@@ -3,7 +3,8 @@
 Each is a callable on a `Turn` (a `TurnReward`), next to the functions that do its arithmetic. What an environment must
 give (gold documents, gold calls, ...) is read from `turn.privileged` under a key that is an argument, or by a function
 of the turn; `needs` names the keys. A reward is added to what the environment pays, unless `replaces_outcome` says that
-the environment's own part is in it. `METHODS` says where each comes from and how far it has been checked.
+the environment's own part is in it. `METHODS` says where each comes from and how far it has been checked. Small rules
+by tool name (`ActionFormatReward`, `ToolUseReward`, `ToolOrderReward`) are ours and no methods.
 """
 
 from turnwise.rewards.method import MethodRecord
@@ -24,10 +25,12 @@ from turnwise.rewards.turns.reward_machine import Edge, RewardMachine, RewardMac
 from turnwise.rewards.turns.step_search import StepSearchReward
 from turnwise.rewards.turns.step_tool import StepToolReward
 from turnwise.rewards.turns.tool_rl import ToolRLReward
+from turnwise.rewards.turns.tool_use import ActionFormatReward, ToolOrderReward, ToolUseReward
 from turnwise.rewards.turns.ui_step import UIStepReward
 
 __all__ = [
     "METHODS",
+    "ActionFormatReward",
     "CallableReward",
     "Edge",
     "ONIReward",
@@ -37,7 +40,9 @@ __all__ = [
     "RewardMachineReward",
     "StepSearchReward",
     "StepToolReward",
+    "ToolOrderReward",
     "ToolRLReward",
+    "ToolUseReward",
     "UIStepReward",
     "query_runner",
 ]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from key_door import KeyDoorEnv
+from patch_env import EMPTY, FAILING, NO_SUBMIT, PASSING, PatchEnv, act
 from scripted import Beat, ScriptedEnv, play
 
+from turnwise.rewards import OutcomeLevels
 from turnwise.rewards.per_turn import PerTurn
+from turnwise.rewards.turns import ActionFormatReward, ToolOrderReward
 from turnwise.wrappers import GatedRewardAccumulation, TurnRewardWrapper
 
 OUTCOMES = [1, -0.5, 0, -1]
@@ -106,3 +111,100 @@ def test_the_threshold_has_no_default_and_a_step_reward_is_needed():
         GatedRewardAccumulation(ScriptedEnv(ROLLOUTS), turn_rewards=["step"])
     with pytest.raises(ValueError, match="at least one step reward"):
         GatedRewardAccumulation(ScriptedEnv(ROLLOUTS), threshold=0.0, turn_rewards=[])
+
+
+# Outcome levels, as in software engineering. The numbers are ours.
+
+LEVELS = OutcomeLevels({"submitted": -0.5, "patched": 0.25, "resolved": 1.0}, none=-1.0)
+
+
+def gated_patching(threshold=LEVELS["patched"], **options):
+    steps = {"format": ActionFormatReward(valid=0.01, invalid=-0.01), "looked": ToolOrderReward("view", "edit", 0.1)}
+    return GatedRewardAccumulation(PatchEnv(), outcome=LEVELS, threshold=threshold, turn_rewards=steps, **options)
+
+
+@pytest.mark.parametrize(
+    ("actions", "outcome", "steps"),
+    [
+        (NO_SUBMIT, -1.0, 0.0),
+        (EMPTY, -0.5, 0.0),
+        (FAILING, 0.25, 0.03 + 0.1),
+        (PASSING, 1.0, 0.04 + 0.1),
+        (["view[a]", "edit[q]", "edit[a]", "submit[]"], 0.25, 0.02 + 0.1),
+        (["submit["] * 6, -1.0, 0.0),
+    ],
+)
+def test_each_level_pays_its_number_and_the_gate_opens_at_a_patch(actions, outcome, steps):
+    rewards, info = act(gated_patching(), actions)
+    assert rewards[:-1] == [0.0] * (len(actions) - 1)
+    assert rewards[-1] == pytest.approx(outcome + steps)
+    assert sum(rewards) == pytest.approx(info["turn_rewards"].sum())
+    assert info["gate_open"] is (outcome >= 0.25)
+    assert info["turn_rewards"][-1] == pytest.approx(outcome + info["turn_terms"]["gated"][-1])
+    assert info["reward_terms"]["outcome"] == float(outcome == 1.0)  # what the environment says stays on record
+
+
+def test_a_gate_above_the_failing_patch_wastes_its_steps():
+    assert sum(act(gated_patching(LEVELS["resolved"]), FAILING)[0]) == pytest.approx(0.25)
+    assert sum(act(gated_patching(None), EMPTY)[0]) == pytest.approx(-0.5 + 0.02)
+    assert sum(act(gated_patching(inclusive=False), FAILING)[0]) == pytest.approx(0.25)
+
+
+def test_an_outcome_is_replaced_once():
+    with pytest.raises(ValueError, match="replaced already by an inner GatedRewardAccumulation"):
+        GatedRewardAccumulation(gated_patching(), outcome=LEVELS, threshold=0.0, turn_rewards=["commands"], name="low")
+
+
+# Several levels of step rewards
+
+ONE_EPISODE = [[Beat(terms={"a": 0.25, "b": 4.0}), Beat(reward=0.5, terms={"a": 0.25, "c": 16.0})]]
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "total", "open_levels"),
+    [
+        ([0.5, 0.5, 4.0], 0.5 + 0.5 + 4.0 + 16.0, 3),
+        ([0.5, 0.6, 0.0], 0.5 + 0.5, 1),  # a closed gate closes those below it, whatever they ask for
+        ([0.6, 0.0, 0.0], 0.5, 0),
+        ([None, None, 4.1], 0.5 + 0.5 + 4.0, 2),
+    ],
+)
+def test_a_level_counts_only_where_all_above_it_passed(thresholds, total, open_levels):
+    levels = [["a"], {"d": lambda turn: turn.channels.get("b", 0.0)}, "c"]
+    env = GatedRewardAccumulation(ScriptedEnv(ONE_EPISODE), threshold=thresholds, turn_rewards=levels)
+    rewards, info = play(env)
+    assert sum(rewards) == pytest.approx(total) == info["turn_rewards"].sum()
+    assert (info["open_levels"], info["gate_open"]) == (open_levels, open_levels > 0)
+
+
+@given(
+    outcome=st.sampled_from([0.0, 0.5, 1.0]),
+    steps=st.lists(st.tuples(*[st.sampled_from([-1.0, 0.0, 0.5])] * 2), min_size=1, max_size=5),
+    thresholds=st.tuples(*[st.sampled_from([-1.0, 0.0, 0.5, 2.0])] * 2),
+    inclusive=st.booleans(),
+)
+def test_the_total_is_the_published_sum_of_products(outcome, steps, thresholds, inclusive):
+    beats = [Beat(terms={"a": a, "b": b}, reward=outcome * (i == len(steps) - 1)) for i, (a, b) in enumerate(steps)]
+    env = GatedRewardAccumulation(
+        ScriptedEnv([beats]), threshold=thresholds, turn_rewards=[["a"], ["b"]], inclusive=inclusive
+    )
+    totals = [outcome, sum(a for a, _ in steps), sum(b for _, b in steps)]
+    gates = [r >= t if inclusive else r > t for r, t in zip(totals, thresholds, strict=False)]
+    expected = totals[0] + totals[1] * gates[0] + totals[2] * gates[0] * gates[1]
+    rewards, info = play(env)
+    assert sum(rewards) == pytest.approx(expected)
+    assert info["turn_rewards"].sum() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "turn_rewards", "message"),
+    [
+        (0.0, [["a"], ["b"]], "threshold must hold 2 numbers"),
+        ([0.0, 0.0], ["a"], "threshold must hold 1 numbers"),
+        ([0.0, 0.0], [["a"], []], "at least one step reward a level"),
+        ([0.0, 0.0], [["a"], ["a", "b"]], r"name \['a'\] twice"),
+    ],
+)
+def test_wrong_levels_are_named(threshold, turn_rewards, message):
+    with pytest.raises(ValueError, match=message):
+        GatedRewardAccumulation(ScriptedEnv(ONE_EPISODE), threshold=threshold, turn_rewards=turn_rewards)
