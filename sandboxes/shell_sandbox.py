@@ -5,65 +5,39 @@ from __future__ import annotations
 import errno
 import posixpath
 import threading
+import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from shlex import quote
 
-from turnwise.sandboxes.archives import tree_digest
+from turnwise.sandboxes import scripts
+from turnwise.sandboxes.archives import first_archive, tar_of
 from turnwise.sandboxes.base import FILE_LIMIT, MIB, Completed, Files, Sandbox, Spec
 from turnwise.sandboxes.errors import FileTooLargeError, SandboxClosedError, SandboxError, SandboxLostError
-from turnwise.sandboxes.shell import ShellSession, Transport
+from turnwise.sandboxes.shell import STDOUT, ShellSession, Transport
+from turnwise.sandboxes.tree_digest import TreeDigest
 
 _FILE_SECONDS = 60.0
-_ARCHIVE_LIMIT = 2048 * MIB
-_WORK, _TMP = "work", "tmp"
-
-# Exit codes of the scripts below, and what they mean. They begin where neither bash nor coreutils have their own.
-_MISSING, _FOLDER, _FORBIDDEN, _SPECIAL, _NO_FOLDER, _FULL = range(71, 77)
-
-_READ = f"""
-[[ -e $path ]] || {{ [[ -x $(dirname -- "$path") ]] || exit {_FORBIDDEN}; exit {_MISSING}; }}
-[[ ! -d $path ]] || exit {_FOLDER}
-[[ -f $path ]] || exit {_SPECIAL}
-[[ -r $path ]] || exit {_FORBIDDEN}
-exec cat -- "$path"
-"""
-# A new file takes the old one's place whole, so that a full disk loses nothing; where its folder is closed but the file
-# itself is open, it is written in place.
-_WRITE = f"""
-[[ ! -d $path ]] || exit {_FOLDER}
-[[ ! -e $path || -f $path ]] || exit {_SPECIAL}
-path=$(realpath -m -- "$path") && folder=$(dirname -- "$path")
-mkdir -p -- "$folder" 2>/dev/null || {{
-  while [[ ! -e $folder ]]; do folder=$(dirname -- "$folder"); done
-  [[ -d $folder ]] || exit {_NO_FOLDER}
-  [[ -w $folder ]] || exit {_FORBIDDEN}
-  exit {_FULL}
-}}
-[[ ! -e $path || -w $path ]] || exit {_FORBIDDEN}
-if [[ -w $folder ]]; then
-  part=$folder/.part-$$
-  cat >"$part" && {{ [[ ! -e $path ]] || chmod --reference="$path" -- "$part"; }} && mv -fT -- "$part" "$path" && exit 0
-  rm -f -- "$part"
-  exit {_FULL}
-fi
-[[ -e $path ]] || exit {_FORBIDDEN}
-cat >"$path" || exit {_FULL}
-"""
-_PACK = """
-tar --create --sort=name --format=posix --numeric-owner --directory="$WORK" --file=- . &&
-tar --create --sort=name --format=posix --numeric-owner --directory=/tmp --exclude='./.stdin-*' --file=- .
-"""
-_WIPE = """
-chmod -R u+rwX "$folder" 2>/dev/null
-find "$folder" -mindepth 1 -delete
-"""
+_TREE_SECONDS = 300.0
+_INLINE_BYTES = 16 * 1024
+_ARCHIVE_LIMIT = 4096 * MIB
+_MESSAGE_LIMIT = 65536
+_SOME_FILES = 1000
+"""Where more than this must be read, everything is."""
+_READY = b"ready"
+_CLEAN = "POSIXLY_CORRECT=1\numask 022\nexec -c /bin/bash --norc --noprofile -c"
+"""In POSIX mode `exec` cannot be a function, so this leaves all behind that a session has defined."""
 
 
 class ShellSandbox(Sandbox):
     """What backends share: commands, files, and snapshots by archive. Safe for use by several threads, one at a time.
 
-    A backend defines `_start`, which brings up a process 1 that runs `shell.BOOT`, `_stop`, `_new` and `isolation`.
+    A backend defines `isolation`, `fork`, `_start`, which brings up a process 1 that runs `shell.BOOT`, and `_stop`; it
+    calls `_open` at the end of its constructor.
+
+    Attributes:
+        spec: How it was made.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -73,26 +47,25 @@ class ShellSandbox(Sandbox):
         self._lock = threading.RLock()
         self._shell: ShellSession | None = None
         self._ended: SandboxError | None = None
+        self._session_used = False
+        self._tree = TreeDigest()
+        self._digest: str | None = None
+        self._roots: tuple[str, ...] = (spec.workdir, "/tmp")
+        self._apart = tuple(
+            path for path in (*spec.mounts, *spec.hide) if any(_inside(root, path) for root in self._roots)
+        )
 
     @abstractmethod
     def _start(self) -> Transport:
-        """Bring up process 1, with the work folder as its current folder and its first files in it."""
+        """Bring up process 1, with the work folder as its current folder."""
 
     @abstractmethod
     def _stop(self) -> None:
         """End all processes and free everything that belongs to this sandbox. May be called when it never started."""
 
-    @abstractmethod
-    def _new(self) -> ShellSandbox:
-        """Another sandbox of the same `Spec`, open and with its first files."""
-
-    def _open(self) -> None:
-        """Begin: call it at the end of a backend's constructor."""
-        try:
-            self._shell = ShellSession(self._start(), self.workdir)
-        except BaseException:
-            self._stop()
-            raise
+    def _first(self) -> bytes | None:
+        """The archive of the first files; None where `_start` provides them, or there are none."""
+        return first_archive(self.spec.folder, self.workdir, self._apart)
 
     def run(
         self,
@@ -106,24 +79,25 @@ class ShellSandbox(Sandbox):
         output_bytes: int | None = None,
     ) -> Completed:
         """Run a bash command to its end, and kill whatever it has left running."""
-        with self._lock:
-            try:
-                return self._live().run(
-                    command,
-                    timeout=timeout or self.limits.timeout,
-                    output_bytes=output_bytes or self.limits.output_bytes,
-                    session=session,
-                    cwd=None if cwd is None else posixpath.join(self.workdir, cwd),
-                    env=env,
-                    stdin=stdin,
-                )
-            except SandboxError as error:
-                self._fail(error)
-                raise
+        timeout = self.limits.timeout if timeout is None else timeout
+        if timeout <= 0:
+            raise ValueError(f"a timeout must be above 0 seconds, got {timeout}")
+        with self._using() as shell:
+            self._digest = None
+            self._session_used = self._session_used or session
+            return shell.run(
+                command,
+                timeout=timeout,
+                output_bytes=self.limits.output_bytes if output_bytes is None else output_bytes,
+                session=session,
+                cwd=None if cwd is None else posixpath.join(self.workdir, cwd),
+                env=env,
+                stdin=stdin,
+            )
 
     def read(self, path: str) -> bytes:
         """A file's contents."""
-        code, data, _ = self._script(_READ, path, limit=FILE_LIMIT + 1)
+        code, data, _ = self._script(scripts.read(self._absolute(path)), limit=FILE_LIMIT + 1)
         if len(data) > FILE_LIMIT:
             raise FileTooLargeError(errno.EFBIG, f"the file has more than {FILE_LIMIT:,} bytes", path)
         if code != 0:
@@ -132,45 +106,38 @@ class ShellSandbox(Sandbox):
 
     def write(self, path: str, data: bytes) -> None:
         """Create or replace a file."""
+        absolute = self._absolute(path)
         if len(data) > FILE_LIMIT:
             raise ValueError(f"at most {FILE_LIMIT:,} bytes can be written to a file, got {len(data):,}")
-        code, _, _ = self._script(_WRITE if data else _WRITE.replace("cat >", ": >"), path, stdin=data)
+        self._digest = None
+        if len(data) <= _INLINE_BYTES:
+            code, _, _ = self._script(scripts.write(absolute, data))
+        else:
+            code, _, _ = self._script(scripts.write(absolute), stdin=data)
         if code != 0:
             raise _file_error(code, path)
 
     def digest(self) -> str:
         """16 hex digits of the writable files."""
-        return tree_digest(self._pack())
+        with self._using():
+            if self._digest is None:
+                listing = self._output(lambda opened: scripts.listing(self._roots, self._apart, opened=opened))
+                self._digest = self._tree.of(listing, self._contents)
+            return self._digest
 
     def snapshot(self) -> Files:
         """The writable files at this moment."""
-        archive = self._pack()
-        return Files(archive, tree_digest(archive))
+        with self._using():
+            return Files(self._pack(), self.digest())
 
     def restore(self, files: Files | None = None) -> None:
         """Replace the writable files, and begin a new shell."""
-        with self._lock:
-            self._live()
-            try:
+        archive = self._first() if files is None else files.archive
+        with self._using():
+            if not self._refill(archive):
                 self._stop()
-                self._shell = ShellSession(self._start(), self.workdir)
-                if files is not None:
-                    self._unpack(files.archive)
-            except SandboxError as error:
-                self._fail(error)
-                raise
-
-    def fork(self) -> Sandbox:
-        """A new, independent sandbox with the same files."""
-        with self._lock:
-            archive = self._pack()
-            twin = self._new()
-            try:
-                twin._unpack(archive)
-            except BaseException:
-                twin.close()
-                raise
-            return twin
+                self._boot(archive)
+            self._digest = None if files is None else files.digest
 
     def close(self) -> None:
         """End all processes and free everything."""
@@ -179,56 +146,118 @@ class ShellSandbox(Sandbox):
             self._ended = self._ended or SandboxClosedError("this sandbox is closed")
             self._stop()
 
+    # Life
+
+    def _open(self, files: Files | None = None) -> None:
+        """Begin, with the first files or with others."""
+        try:
+            self._boot(self._first() if files is None else files.archive)
+        except BaseException:
+            self.close()
+            raise
+        self._digest = None if files is None else files.digest
+
+    def _boot(self, archive: bytes | None) -> None:
+        """Start process 1, let it check its image and unpack an archive, and hand it the driver."""
+        transport = self._start()
+        script = scripts.first_files(len(archive or b""), self._apart)
+        deadline = time.monotonic() + _TREE_SECONDS
+        message = bytearray()
+        try:
+            transport.send(script.encode() + b"\0" + (archive or b""), deadline)
+            while (received := transport.receive(deadline)) != (STDOUT, _READY):
+                if received is None:
+                    raise SandboxLostError(f"the sandbox did not begin within {_TREE_SECONDS:.0f} s")
+                message += received[1]
+        except SandboxLostError as error:
+            if message:
+                raise SandboxError(f"the sandbox cannot begin: {message.decode('utf-8', 'replace').strip()}") from error
+            raise
+        self._transport = transport
+        self._shell = ShellSession(transport, self.workdir)
+        self._session_used = False
+        self._tree = TreeDigest()
+
+    def _refill(self, archive: bytes | None) -> bool:
+        """Replace the files in place, where that leaves nothing behind and there is room; whether it was done."""
+        if archive is None or self._apart:
+            return False
+        if self._session_used:
+            self._transport.interrupt()  # ends the worker, and with it all that a session has left in the shell
+            self._session_used = False
+        self._tree = TreeDigest()
+        code, _, _ = self._script(scripts.wipe(self._roots) + scripts.unpack(), stdin=archive, timeout=_TREE_SECONDS)
+        return code == 0
+
+    @contextmanager
+    def _using(self) -> Iterator[ShellSession]:
+        """The live shell, for one thread at a time. A sandbox that failed once, or was left in mid-exchange, is closed."""
+        with self._lock:
+            if self._shell is None:
+                ended = self._ended or SandboxClosedError("this sandbox is closed")
+                raise type(ended)(str(ended))
+            try:
+                yield self._shell
+            except ValueError:  # an argument that was refused before anything was sent
+                raise
+            except BaseException as error:
+                if self._shell is not None:
+                    broken = SandboxLostError(f"{type(error).__name__} broke off the exchange with the sandbox")
+                    self._ended = error if isinstance(error, SandboxError) else broken
+                    self._shell = None
+                    self._stop()
+                raise
+
     # Inside
 
-    def _live(self) -> ShellSession:
-        if self._shell is None:
-            raise self._ended or SandboxClosedError("this sandbox is closed")
-        return self._shell
-
-    def _fail(self, error: SandboxError) -> None:
-        """A sandbox that failed once is never used again: nobody knows what state it is in."""
-        if self._ended is None:
-            self._ended = error
-            self._shell = None
-            self._stop()
+    def _absolute(self, path: str) -> str:
+        if "\0" in path:
+            raise ValueError(f"a path cannot hold a NUL character: {path!r}")
+        return posixpath.join(self.workdir, path)
 
     def _script(
-        self, script: str, path: str, *, stdin: bytes = b"", limit: int = 65536, timeout: float = _FILE_SECONDS
+        self, script: str, *, stdin: bytes = b"", limit: int = _MESSAGE_LIMIT, timeout: float = _FILE_SECONDS
     ) -> tuple[int, bytes, bytes]:
-        if "\\0" in path:
-            raise ValueError(f"a path cannot hold a NUL character: {path!r}")
-        command = f"path={quote(posixpath.join(self.workdir, path))}\\n{script}"
-        with self._lock:
-            try:
-                stdout, stderr, result = self._live().run_bytes(
-                    command, timeout=timeout, output_bytes=limit, stdin=stdin
-                )
-            except SandboxError as error:
-                self._fail(error)
-                raise
-        if result.timed_out:
-            raise TimeoutError(errno.ETIMEDOUT, f"the sandbox did not finish within {timeout:.0f} s", path)
-        return result.exit_code, stdout, stderr
+        """Exit code, output and messages of one of our own scripts."""
+        with self._using() as shell:
+            # What a session has defined, set or unset must not change what our scripts do.
+            command = f"{_CLEAN} {quote(script)} bash" if self._session_used else script
+            stdout, stderr, result = shell.run_bytes(command, timeout=timeout, output_bytes=limit, stdin=stdin)
+            if result.timed_out:
+                raise SandboxLostError(f"the sandbox did not finish its own work on files within {timeout:.0f} s")
+            return result.exit_code, stdout, stderr
+
+    def _output(self, script: Callable[[bool], str]) -> bytes:
+        """What a script prints; where something cannot be read, it is opened first."""
+        for opened in (False, True):
+            code, output, message = self._script(script(opened), limit=_ARCHIVE_LIMIT, timeout=_TREE_SECONDS)
+            if code == 0:
+                return output
+        raise SandboxError(f"the sandbox's files cannot be read: {message.decode('utf-8', 'replace').strip()[-500:]}")
 
     def _pack(self) -> bytes:
-        code, data, message = self._script(f"WORK={quote(self.workdir)}{_PACK}", self.workdir, limit=_ARCHIVE_LIMIT)
-        if code != 0:
-            raise SandboxError(f"the files could not be read: {message.decode('utf-8', 'replace').strip()[-300:]}")
-        return data
+        return self._output(lambda opened: scripts.pack(self._roots, self._apart, opened=opened))
 
-    def _unpack(self, archive: bytes) -> None:
-        raise NotImplementedError
+    def _contents(self, names: list[bytes]) -> bytes:
+        """A tar with at least the files of these names."""
+        if len(names) > _SOME_FILES:
+            return tar_of(self._pack())
+        return self._output(lambda opened: scripts.pack_some(names, self._roots, self._apart, opened=opened))
+
+
+def _inside(root: str, path: str) -> bool:
+    return posixpath.commonpath([root, path]) == root
 
 
 def _file_error(code: int, path: str) -> OSError:
     known: dict[int, tuple[type[OSError], int, str]] = {
-        _MISSING: (FileNotFoundError, errno.ENOENT, "no such file"),
-        _FOLDER: (IsADirectoryError, errno.EISDIR, "is a folder"),
-        _FORBIDDEN: (PermissionError, errno.EACCES, "permission denied"),
-        _SPECIAL: (OSError, errno.EINVAL, "not a regular file"),
-        _NO_FOLDER: (NotADirectoryError, errno.ENOTDIR, "a part of the path is not a folder"),
-        _FULL: (OSError, errno.ENOSPC, "no space left for it"),
+        scripts.MISSING: (FileNotFoundError, errno.ENOENT, "no such file"),
+        scripts.FOLDER: (IsADirectoryError, errno.EISDIR, "is a folder"),
+        scripts.FORBIDDEN: (PermissionError, errno.EACCES, "permission denied"),
+        scripts.SPECIAL: (OSError, errno.EINVAL, "not a regular file"),
+        scripts.NO_FOLDER: (NotADirectoryError, errno.ENOTDIR, "a part of the path is not a folder"),
+        scripts.FULL: (OSError, errno.ENOSPC, "no space left for it"),
+        28: (OSError, errno.ENOSPC, "no space left to take it in"),
     }
     kind, number, text = known.get(code, (OSError, errno.EIO, f"cannot be used (exit code {code})"))
     return kind(number, text, path)
