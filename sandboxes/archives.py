@@ -59,9 +59,7 @@ def _first(member: tarfile.TarInfo, apart: tuple[str, ...]) -> tarfile.TarInfo |
     if "/" + member.name.lstrip("./") in apart:
         return None
     if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
-        raise ValueError(
-            f"only files, folders and links can be copied into a sandbox, and this is none: {member.name!r}"
-        )
+        raise ValueError(f"only files, folders and links can be copied into a sandbox, not {member.name!r}")
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mtime = _TIME
@@ -107,8 +105,10 @@ def content_hashes(tar: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _pieces(member: tarfile.TarInfo, tar: bytes) -> Iterator[tuple[int, bytes]]:
     """(offset in the file, data) of all that is no hole."""
-    at = member.offset_data
-    for offset, length in [(0, member.size)] if member.sparse is None else member.sparse:
+    at, extents = member.offset_data, [(0, member.size)]
+    if member.sparse is not None:
+        extents = list(member.sparse)
+    for offset, length in extents:
         yield offset, tar[at : at + length]
         at += length
 

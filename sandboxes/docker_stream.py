@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class DockerTransport:
     """
 
     def __init__(self, connection: socket.socket, interrupt: Callable[[], None]) -> None:
+        self._pid = os.getpid()
         self._connection = connection
         self.interrupt = interrupt
         self._received = bytearray()
@@ -60,8 +62,9 @@ class DockerTransport:
 
     def close(self) -> None:
         """End the connection, and with it the container's standard input."""
-        with contextlib.suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
+        if os.getpid() == self._pid:  # a forked process has a copy, whose shutdown would end the original
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
 
     def _take(self) -> tuple[int, bytes] | None:

@@ -7,6 +7,7 @@ containers and machines may use one daemon.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from pathlib import Path
@@ -78,10 +79,8 @@ def _place() -> str:
 def _started(pid: int) -> str:
     """When a process began, in ticks since the machine's start; empty where the system does not say."""
     if not Path("/proc/self/stat").exists():
-        try:
+        with contextlib.suppress(PermissionError):
             os.kill(pid, 0)
-        except PermissionError:
-            pass
         return ""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -67,7 +67,7 @@ def write(path: str, data: bytes | None = None) -> str:
 def pack(roots: Sequence[str], apart: Sequence[str] = (), *, opened: bool) -> str:
     """Print an archive of folders, in the form that `unpack` takes.
 
-    It begins with the modes of what its owner cannot read, each `mode name` and a NUL, then one more NUL; a tar follows.
+    First come the modes of what its owner cannot read, each `mode name` and a NUL, then one more NUL; a tar follows.
 
     Args:
         roots: Absolute paths of the folders.
@@ -130,7 +130,7 @@ def first_files(size: int, apart: Sequence[str] = ()) -> str:
     return f"( {check} >/dev/null; {taken} ) >&2 || exit 1; printf ready; IFS= read -r -d '' d && eval \"$d\""
 
 
-# `closed` holds the mode and the name of each file and folder that the owner cannot read, folders before their contents.
+# `closed` holds `mode name` of each file and folder that the owner cannot read, folders before their contents.
 _CLOSE = (
     'for ((at = ${#closed[@]} - 1; at >= 0; at--)); do chmod -- "${closed[at]%% *}" "${closed[at]#* }" || exit; done\n'
 )

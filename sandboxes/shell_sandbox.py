@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import posixpath
 import threading
 import time
@@ -44,6 +45,7 @@ class ShellSandbox(Sandbox):
         self.spec = spec
         self.limits = spec.limits
         self.workdir = spec.workdir
+        self._pid = os.getpid()
         self._lock = threading.RLock()
         self._shell: ShellSession | None = None
         self._ended: SandboxError | None = None
@@ -140,7 +142,9 @@ class ShellSandbox(Sandbox):
             self._digest = None if files is None else files.digest
 
     def close(self) -> None:
-        """End all processes and free everything."""
+        """End all processes and free everything; in a forked process, nothing."""
+        if os.getpid() != self._pid:
+            return
         with self._lock:
             self._shell = None
             self._ended = self._ended or SandboxClosedError("this sandbox is closed")
@@ -191,7 +195,9 @@ class ShellSandbox(Sandbox):
 
     @contextmanager
     def _using(self) -> Iterator[ShellSession]:
-        """The live shell, for one thread at a time. A sandbox that failed once, or was left in mid-exchange, is closed."""
+        """The live shell, for one thread at a time. A sandbox that failed, or was left in mid-exchange, is closed."""
+        if os.getpid() != self._pid:
+            raise SandboxClosedError("this sandbox belongs to the process that opened it, which has forked since")
         with self._lock:
             if self._shell is None:
                 ended = self._ended or SandboxClosedError("this sandbox is closed")
