@@ -178,8 +178,8 @@ class TurnEnv(gym.Env[Any, Any], ABC):
     """Keys of `privileged()` that the task itself states, such as the options that a shopper asks for. No other may
     be in the first observation."""
     milestones: ClassVar[Mapping[str, str]] = {}
-    """Reward terms that say how far an episode came, each recorded as 0 or 1: the term's name to the name of its rate
-    in reports, for example `{"submitted": "completion", "resolved": "resolution"}`. From the nearest to the furthest."""
+    """Reward terms that say how far an episode came, from the nearest to the furthest, each recorded as 0 or 1: the
+    term's name to the name of its rate in reports, for example `{"submitted": "completion"}`."""
 
     state: Any = None
 

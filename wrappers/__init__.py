@@ -3,6 +3,7 @@
 from turnwise.wrappers.anchor_grouping import AnchorStateGrouping
 from turnwise.wrappers.base import EpisodeRewardWrapper, TurnRewardWrapper, TurnWrapper
 from turnwise.wrappers.discrete_actions import DiscreteActions
+from turnwise.wrappers.durations import ActionPrice, MeasuredDuration
 from turnwise.wrappers.gated_accumulation import GatedRewardAccumulation
 from turnwise.wrappers.group import GroupWrapper
 from turnwise.wrappers.information_gain import InformationGainReward
@@ -19,9 +20,12 @@ from turnwise.wrappers.progress_attribution import ProgressAttributionReward
 from turnwise.wrappers.record import read_trajectories, turn_from_step, write_trajectories
 from turnwise.wrappers.record_trajectories import RecordTrajectories
 from turnwise.wrappers.text_features import TextFeatures
+from turnwise.wrappers.weighted_tests import DifficultyWeightedTests
 
 __all__ = [
+    "ActionPrice",
     "AnchorStateGrouping",
+    "DifficultyWeightedTests",
     "DiscreteActions",
     "EpisodeRewardWrapper",
     "GatedRewardAccumulation",
@@ -29,6 +33,7 @@ __all__ = [
     "GroupLedger",
     "GroupWrapper",
     "InformationGainReward",
+    "MeasuredDuration",
     "MemberCredit",
     "MissingRequirementError",
     "PotentialShapingReward",

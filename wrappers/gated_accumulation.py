@@ -72,7 +72,7 @@ class GatedRewardAccumulation(TurnWrapper):
     patch leave the gate closed:
 
         levels = OutcomeLevels({"submitted": -0.5, "patched": 0.0, "resolved": 1.0}, none=-1.0)
-        steps = {"format": ActionFormatReward(valid=0.01, invalid=-0.01), "looked": ToolOrderReward("view", "edit", 0.1)}
+        steps = {"looked": ToolOrderReward("view", "edit", 0.1), "format": ActionFormatReward(valid=0.01, invalid=0.0)}
         env = GatedRewardAccumulation(env, outcome=levels, threshold=levels["patched"], turn_rewards=steps)
     """
 
@@ -82,7 +82,7 @@ class GatedRewardAccumulation(TurnWrapper):
         self,
         env: gym.Env[Any, Any],
         *,
-        threshold: float | None | Sequence[float | None],
+        threshold: float | Sequence[float | None] | None,
         turn_rewards: StepRewards | Sequence[StepRewards],
         outcome: Callable[[Trajectory], float] | None = None,
         inclusive: bool = True,
@@ -131,13 +131,14 @@ class GatedRewardAccumulation(TurnWrapper):
         if len(gates) > 1:
             self.episode.info["open_levels"] = int(gates.sum())
         add_turn_term(self.episode.info, self.name, added)
-        return settled + added
+        total: FloatArray = settled + added
+        return total
 
     def _with_outcome(
         self, trajectory: Trajectory, rewards: FloatArray, outcome: Callable[[Trajectory], float]
     ) -> FloatArray:
         """(T,) rewards with this outcome in the last turn, in place of what the environment paid."""
-        settled = rewards - np.array([turn.outcome for turn in trajectory.turns])
+        settled: FloatArray = rewards - np.array([turn.outcome for turn in trajectory.turns])
         settled[-1] += finite(outcome(trajectory), "outcome")
         return settled
 
@@ -152,7 +153,7 @@ def _levels(turn_rewards: StepRewards | Sequence[StepRewards]) -> list[StepRewar
     return levels
 
 
-def _thresholds(threshold: float | None | Sequence[float | None], levels: int) -> list[float]:
+def _thresholds(threshold: float | Sequence[float | None] | None, levels: int) -> list[float]:
     given = list(threshold) if isinstance(threshold, Sequence) else [threshold]
     if len(given) != levels:
         raise ValueError(f"threshold must hold {levels} numbers, one for each level of turn_rewards, got {threshold!r}")

@@ -24,8 +24,8 @@ from turnwise.wrappers.needs import MissingRequirementError, require
 TurnInput: TypeAlias = TurnScorer | Callable[[Trajectory], Any]
 """Gives one entry a turn: numbers, bits or keys."""
 
-RolloutInput: TypeAlias = Callable[[Trajectory], Any]
-"""Gives one entry for the whole trajectory: a number, or a row of them."""
+RolloutInput: TypeAlias = Fact
+"""Gives one entry for the whole trajectory: a function of it, or a key of the privileged record."""
 
 REPLACED = "replaced_outcome"
 """Reward term of weight -1: the outcome that a method pays in its own way."""
@@ -109,7 +109,8 @@ class GroupCreditReward(GroupWrapper):
         group_size: Rollouts of a task. At least 2 for methods that compare, 1 for those that do not.
         inputs: Arguments that hold one entry a turn: for each a `TurnScorer`, or a function from a trajectory to T
             entries, for example a `ProbeChannel`.
-        rollout_inputs: Arguments that hold one entry a trajectory: for each a function from a trajectory to it.
+        rollout_inputs: Arguments that hold one entry a trajectory: for each a function from a trajectory to it, or the
+            key of the privileged record that it is, for example `{"passed": "test_results"}` of `verpo`.
         options: Further arguments as they are; a string says which logged channel (reward term) an argument is.
 
     Raises:
@@ -146,6 +147,7 @@ class GroupCreditReward(GroupWrapper):
         self.name = record.name if record else str(getattr(method, "__name__", method))
         compares = record is None or record.min_group > 1
         needs = [getattr(source, "needs", ()) for source in (*self.inputs.values(), *self.rollout_inputs.values())]
+        needs.append(privileged_keys(*self.rollout_inputs.values()))
         self.needs = frozenset({"group"} if compares else ()).union(*needs)
         _check_arguments(self.name, self.method, [*self.inputs, *self.rollout_inputs, *options])
         super().__init__(env, group_size=group_size)
@@ -161,7 +163,8 @@ class GroupCreditReward(GroupWrapper):
             tree = prefix_tree(rollouts)
             arguments = {name: _on_nodes(tree, entries) for name, entries in arguments.items()}
             return on_trajectories(tree, self.method(tree, **arguments, **self.options))
-        arguments |= {name: [source(t) for t in rollouts] for name, source in self.rollout_inputs.items()}
+        facts = self.rollout_inputs.items()
+        arguments |= {name: [read_fact(source, t, name) for t in rollouts] for name, source in facts}
         return self.method(batch, **arguments, **self.options)
 
     def _turn_entries(self, name: str, rollouts: Sequence[Trajectory]) -> list[Any]:

@@ -15,6 +15,8 @@ from turnwise.rewards.credit.cm2 import RECORD as _cm2
 from turnwise.rewards.credit.cm2 import cm2
 from turnwise.rewards.credit.drpo import RECORD as _drpo
 from turnwise.rewards.credit.drpo import drpo
+from turnwise.rewards.credit.duration_aware import RECORD as _duration_aware
+from turnwise.rewards.credit.duration_aware import duration_aware
 from turnwise.rewards.credit.gae import RECORD as _gae
 from turnwise.rewards.credit.gae import gae
 from turnwise.rewards.credit.gated import RECORD as _gated
@@ -53,6 +55,8 @@ from turnwise.rewards.credit.rloo import RECORD as _rloo
 from turnwise.rewards.credit.rloo import rloo
 from turnwise.rewards.credit.salt import RECORD as _salt
 from turnwise.rewards.credit.salt import salt
+from turnwise.rewards.credit.semi_markov import RECORD as _semi_markov
+from turnwise.rewards.credit.semi_markov import semi_markov
 from turnwise.rewards.credit.spa import RECORD as _spa
 from turnwise.rewards.credit.spa import spa, spa_turn_reward
 from turnwise.rewards.credit.spo import RECORD as _spo
@@ -80,6 +84,7 @@ __all__ = [
     "cgrpo",
     "cm2",
     "drpo",
+    "duration_aware",
     "gae",
     "gated",
     "gated_total",
@@ -102,6 +107,7 @@ __all__ = [
     "reinforce_pp",
     "rloo",
     "salt",
+    "semi_markov",
     "spa",
     "spa_turn_reward",
     "spo",
@@ -121,6 +127,7 @@ METHODS: dict[str, MethodRecord] = {
         _cgrpo,
         _cm2,
         _drpo,
+        _duration_aware,
         _gae,
         _gated,
         _gigpo,
@@ -137,6 +144,7 @@ METHODS: dict[str, MethodRecord] = {
         _reinforce_pp,
         _rloo,
         _salt,
+        _semi_markov,
         _spa,
         _srgpo,
         _sweet,

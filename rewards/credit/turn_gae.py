@@ -48,12 +48,17 @@ def turn_gae(
     [0.25, 0.5]
     """
     value = per_turn(batch, values, "values")
-    after = _after_last(batch, bootstrap)
+    after = after_last(batch, bootstrap)
     advantage = generalised_advantage(batch.reward, value, batch.lengths, gamma=gamma, lam=lam, bootstrap=after)
     return Credit.of(batch, whiten(advantage) if whitened else advantage)
 
 
-def _after_last(batch: TurnBatch, bootstrap: ArrayLike | None) -> FloatArray:
+def after_last(batch: TurnBatch, bootstrap: ArrayLike | None) -> FloatArray:
+    """(N,) value of the state after each trajectory's last turn: 0 where the task ended.
+
+    Raises:
+        ValueError: A trajectory is truncated and `bootstrap` is not given.
+    """
     if bootstrap is not None:
         return np.where(batch.truncated, per_trajectory(batch, bootstrap, "bootstrap"), 0.0)
     if batch.truncated.any():

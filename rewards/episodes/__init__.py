@@ -20,6 +20,7 @@ from turnwise.rewards.episodes import (
     red,
     steca,
     step_tool,
+    verpo_running,
 )
 from turnwise.rewards.episodes.abc_redistribution import ABCReward
 from turnwise.rewards.episodes.capo import CAPOReward
@@ -33,6 +34,7 @@ from turnwise.rewards.episodes.progrm import ProgRMReward, progrm_labels, progrm
 from turnwise.rewards.episodes.red import REDReward
 from turnwise.rewards.episodes.steca import DeviationDetector
 from turnwise.rewards.episodes.step_tool import StepToolEpisodeReward
+from turnwise.rewards.episodes.verpo_running import RunningPassRates, RunningVeRPOReward
 from turnwise.rewards.method import MethodRecord
 
 __all__ = [
@@ -48,7 +50,9 @@ __all__ = [
     "ParReward",
     "ProgRMReward",
     "REDReward",
+    "RunningPassRates",
     "RunningShaper",
+    "RunningVeRPOReward",
     "StepToolEpisodeReward",
     "progrm_labels",
     "progrm_recipes",
@@ -67,6 +71,7 @@ _MODULES = (
     red,
     steca,
     step_tool,
+    verpo_running,
 )
 
 METHODS: dict[str, MethodRecord] = {module.RECORD.name: module.RECORD for module in _MODULES}

@@ -45,6 +45,7 @@ FACTS = {
     "reference_scores": [0.5],
     "expert_actions": ["move[left]"] * 4,
     "expert_values": [0.25, 0.5, 0.75, 1.0],
+    "test_results": {"test_a": True, "test_b": False},
 }
 
 
@@ -104,6 +105,7 @@ EPISODE_REWARDS = {
     "red": lambda new: new(scorer, beta=0.5),
     "steca": lambda new: new(scorer, similarity=lambda left, right: 0.0),
     "step_tool_episode": lambda new: new(contribution_values={0: 0.0, 1: 1.0}, alpha=0.5),
+    "verpo_running": lambda new: new(difficulty=lambda rates: 1.0 - rates, success_weight=1.0),
 }
 
 
@@ -200,6 +202,7 @@ TURN_INPUTS = {
     "match": lambda trajectory: [turn.valid for turn in trajectory.turns],
     "action": lambda trajectory: [turn.action for turn in trajectory.turns],
     "met": lambda trajectory: [[True, False]] * len(trajectory),
+    "durations": lambda trajectory: [1.0 + turn.index for turn in trajectory.turns],
 }
 ROLLOUT_INPUTS = {
     "rubric": lambda trajectory: 0.5,
@@ -223,6 +226,8 @@ OPTIONS: dict[str, Any] = {
     "call_weight": 0.1,
     "fork_weight": 0.5,
     "norm_by_std": True,
+    "gamma": 0.9,
+    "unit": 2.0,
 }
 CHOSEN: dict[str, dict[str, Any]] = {"ui_s1": {"min_spread": None}}  # by default it would drop so small a group
 
