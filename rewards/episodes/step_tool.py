@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import ArrayLike
 from turnwise.rewards.batch import FloatArray
 from turnwise.rewards.episodes._scores import Scores, checked_scorer, scores_of
 from turnwise.rewards.facts import Fact, privileged_keys, read_fact
-from turnwise.rewards.method import MethodRecord
 from turnwise.rewards.trajectory import Trajectory
+from turnwise.rewards.turns.step_tool import RECORD as TURN_RECORD
 from turnwise.rewards.turns.step_tool import LabelValue, call_contributed, label_value, turn_succeeded
 
 
@@ -120,14 +121,10 @@ class StepToolEpisodeReward:
         return np.asarray(read_fact(self.success, trajectory, "success"), dtype=np.float64)
 
 
-RECORD = MethodRecord(
+RECORD = replace(
+    TURN_RECORD,
     name="step_tool_episode",
     function=StepToolEpisodeReward,
-    paper="StepTool: Enhancing Multi-Step Tool Usage in LLMs via Step-Grained Reinforcement Learning",
-    arxiv="2410.07745",
-    provenance="unverified",
     scope="episode",
-    needs=frozenset(),
-    min_group=1,
     summary="Success and contribution of each call, and whether the task was solved.",
 )

@@ -74,6 +74,29 @@ def test_completion_modification_and_resolution_are_printed_apart(turnwise: Turn
     assert "<dt>Resolution rate</dt><dd>100%" in Path("p.html").read_text(encoding="utf-8")
 
 
+def test_durations_prices_and_weighted_tests_by_name(turnwise: Turnwise, workplace: Path) -> None:
+    (workplace / "weighing.py").write_text(
+        "from patch_env import PatchEnv\n\ndef harder(rate):\n    return 1.0 - rate\n"
+    )
+    trajectories = run(
+        turnwise,
+        *("-p", "random", "-n", 8, "--group-size", 4, "--wrap", "measured", "--wrap", "action-price:price=0.0"),
+        *("--wrap", "difficulty:difficulty=weighing:harder,success_weight=1.0"),
+        env="weighing.py:PatchEnv",
+    )
+    turns = [turn for trajectory in trajectories for turn in trajectory.turns]
+    assert all(turn.channels["duration"] > 0.0 == turn.channels["action_price"] for turn in turns)
+    assert all(len(t.turn_advantages or ()) == len(t) for t in trajectories)
+    counted = run(
+        turnwise,
+        *("-p", "oracle", "-n", 1, "--wrap", "action-price:price=0.25,cost=submitted,limit=0.1"),
+        *("--credit", "semi-markov:durations=outcome,gamma=0.5,unit=1.0"),
+        env="weighing.py:PatchEnv",
+    )
+    assert counted[0].turns[-1].reward == 0.9
+    assert counted[0].turn_advantages == pytest.approx([0.9, 0.9, 0.9])
+
+
 def test_files_are_not_overwritten_unasked(turnwise: Turnwise) -> None:
     for _ in range(2):
         assert turnwise("run", KEY_DOOR, "-n", 1).exit_code == 0

@@ -161,7 +161,7 @@ def test_weights_are_durations_over_their_mean(lengths: list[int], seed: int) ->
 
 
 def test_they_undo_the_bias_of_asynchronous_actors_to_quick_actions() -> None:
-    """Two actions that are equally likely and equally good: in a fixed time the quick one is sampled ten times as often.
+    """Two actions are equally likely and equally good: in a fixed time the quick one is sampled ten times as often.
     Weighted, both push the policy alike."""
     quick, slow = 100, 10
     durations = [1.0] * quick + [10.0] * slow
