@@ -1,0 +1,184 @@
+"""`Enclosure`: one running process 1 in its namespaces, and the descriptors through which the host holds it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from turnwise.sandboxes import seccomp
+from turnwise.sandboxes.errors import SandboxError, SandboxLostError
+from turnwise.sandboxes.launcher import launcher
+from turnwise.sandboxes.streams import PipeTransport
+
+_START_SECONDS = 60.0
+_END_SECONDS = 30.0
+
+
+class Folders(NamedTuple):
+    """Descriptors of a sandbox's writable folders, seen from outside.
+
+    Attributes:
+        upper: The upper layer of the work folder.
+        tmp: /tmp.
+        links: An empty folder on the same file system, for `layers.copy`.
+    """
+
+    upper: int
+    tmp: int
+    links: int
+
+
+class Enclosure:
+    """A running bubblewrap sandbox: nothing of it is left after `end`.
+
+    Args:
+        request: What the launcher is asked for; see `visible.request`.
+        fill: Fills the writable folders before anything in the sandbox begins.
+
+    Attributes:
+        transport: The stream to process 1.
+        folders: The writable folders.
+
+    Raises:
+        SandboxError: It cannot be started; the message says why.
+    """
+
+    def __init__(self, request: dict[str, Any], fill: Callable[[Folders], None] | None = None) -> None:
+        self._descriptors: list[int] = []
+        self._ended = False
+        self.init = self.outer = -1
+        _LIVE.add(self)
+        try:
+            self._start({**request, "hold": fill is not None}, fill)
+        except BaseException:
+            self.end()
+            raise
+
+    def _start(self, request: dict[str, Any], fill: Callable[[Folders], None] | None) -> None:
+        stdin, send = self._keep(*os.pipe2(os.O_CLOEXEC))
+        receive, stdout = self._keep(*os.pipe2(os.O_CLOEXEC))
+        receive_error, stderr = self._keep(*os.pipe2(os.O_CLOEXEC))
+        info, inform = self._keep(*os.pipe2(os.O_CLOEXEC))
+        theirs = [stdin, stdout, stderr, inform]
+        with _memory_file(seccomp.rules()) as rules, launcher().start(request, [*theirs, rules]) as control:
+            self._drop(theirs)
+            control.settimeout(_START_SECONDS)
+            self.outer, box = self._keep(*_answer(control))
+            opened = [os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=box) for name in ("upper", "tmp", "links")]
+            self.folders = Folders(*self._keep(*opened))
+            if fill is not None:
+                fill(self.folders)
+                control.send(b"+")
+            with contextlib.suppress(ConnectionResetError):
+                if message := control.recv(1 << 16):
+                    raise SandboxError(json.loads(message)["error"])
+            self.transport = PipeTransport(send, receive, receive_error, self.interrupt)
+            process = _process(info, receive_error)
+        try:
+            (self.init,) = self._keep(os.pidfd_open(process))
+        except ProcessLookupError:
+            raise SandboxError(f"bwrap failed: {_words(receive_error)}") from None
+        self._drop([info])
+
+    def interrupt(self) -> None:
+        """Send `shell.INTERRUPT` to process 1."""
+        try:
+            signal.pidfd_send_signal(self.init, signal.SIGUSR1)
+        except ProcessLookupError:
+            raise SandboxLostError("the sandbox's process 1 is gone") from None
+
+    def end(self) -> None:
+        """Kill everything in it, wait until it is gone, and close all descriptors. May be called again."""
+        if self._ended:
+            return
+        self._ended = True
+        for process in (self.init, self.outer):
+            if process >= 0:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(process, signal.SIGKILL)
+        if self.outer >= 0:
+            gone = select.poll()
+            gone.register(self.outer, select.POLLIN)
+            gone.poll(_END_SECONDS * 1000)
+        self._drop(list(self._descriptors))
+
+    def abandon(self) -> None:
+        """In a forked child: close the descriptors, for the sandbox belongs to the parent."""
+        self._ended = True
+        self._drop(list(self._descriptors))
+
+    def _keep(self, *descriptors: int) -> tuple[int, ...]:
+        self._descriptors += descriptors
+        return descriptors
+
+    def _drop(self, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            self._descriptors.remove(descriptor)
+            os.close(descriptor)
+
+
+_LIVE: weakref.WeakSet[Enclosure] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for enclosure in list(_LIVE):
+        enclosure.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
+
+
+@contextlib.contextmanager
+def _memory_file(data: bytes | None) -> Any:
+    descriptor = os.memfd_create("rules", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, data or b"")
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _answer(control: socket.socket) -> list[int]:
+    """The descriptors that the child hands back."""
+    try:
+        message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 8, socket.MSG_CMSG_CLOEXEC)
+    except OSError as error:
+        raise SandboxError(f"the sandbox launcher did not answer: {error}") from error
+    if not message:
+        raise SandboxError("the sandbox launcher ended while it was starting a sandbox")
+    answer = json.loads(message)
+    if "error" in answer:
+        raise SandboxError(f"the sandbox could not be prepared: {answer['error']}")
+    return descriptors
+
+
+def _process(info: int, stderr: int) -> int:
+    """The number of process 1, as bwrap tells it."""
+    deadline = time.monotonic() + _START_SECONDS
+    told = b""
+    readable = select.poll()
+    readable.register(info, select.POLLIN)
+    while time.monotonic() < deadline:
+        readable.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        part = os.read(info, 4096)
+        told += part
+        with contextlib.suppress(json.JSONDecodeError):
+            return int(json.loads(told)["child-pid"])
+        if not part:
+            raise SandboxError(f"bwrap failed: {_words(stderr)}")
+    raise SandboxError("bwrap did not start the sandbox in time")
+
+
+def _words(stderr: int) -> str:
+    readable = select.poll()
+    readable.register(stderr, select.POLLIN)
+    return os.read(stderr, 4096).decode("utf-8", "replace").strip() if readable.poll(1000) else "it said nothing"

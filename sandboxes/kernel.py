@@ -1,0 +1,81 @@
+"""System calls that Python's `os` has not, through the C library. The launcher imports this: keep it light."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND, MS_REC, MS_SLAVE = 1, 2, 4, 32, 4096, 16384, 1 << 19
+
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP = 1, 24
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the same on all architectures
+_KEYCTL = {"x86_64": 250, "aarch64": 219}
+_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH, _AT_EMPTY_PATH, _AT_FDCWD = 1, 4, 0x1000, -100
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV, _MOUNT_ATTR_IDMAP = 1, 2, 4, 0x00100000
+_KEYCTL_JOIN_SESSION_KEYRING = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = (
+        ("set", ctypes.c_uint64),
+        ("clear", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns_fd", ctypes.c_uint64),
+    )
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def unshare(flags: int) -> None:
+    """Leave some of the namespaces for new ones."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def mount(source: str, target: str, kind: str | None = None, flags: int = 0, data: str = "") -> None:
+    """Mount a file system, or change a mount."""
+    result = _libc.mount(source.encode(), target.encode(), kind and kind.encode(), ctypes.c_ulong(flags), data.encode())
+    _check(result, f"mount {kind or source} on {target}")
+
+
+def die_with_parent(signal: int) -> None:
+    """Be sent a signal when the parent ends. A change of user undoes it."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl")
+
+
+def leave_keyrings() -> None:
+    """Begin a session keyring of its own, where the system call is known: keyrings are in no namespace."""
+    if number := _KEYCTL.get(os.uname().machine):
+        _libc.syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None)
+
+
+def show_as(source: str, target: str, userns: int | None, *, read_only: bool) -> None:
+    """Bind a file or folder to another place, its owners shown through the id map of a user namespace.
+
+    What is mounted below `source` is not shown.
+
+    Raises:
+        OSError: For one, its file system cannot map owners (overlay, NFS, kernels before 5.12).
+    """
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
+    tree = _check(_libc.syscall(_OPEN_TREE, _AT_FDCWD, source.encode(), flags), f"open_tree {source}")
+    try:
+        wanted = _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV | (_MOUNT_ATTR_RDONLY if read_only else 0)
+        if userns is not None:
+            wanted |= _MOUNT_ATTR_IDMAP
+        attributes = _MountAttributes(wanted, 0, 0, userns or 0)
+        size = ctypes.c_size_t(ctypes.sizeof(attributes))
+        result = _libc.syscall(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, ctypes.byref(attributes), size)
+        _check(result, f"mount_setattr {source}")
+        result = _libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, target.encode(), _MOVE_MOUNT_F_EMPTY_PATH)
+        _check(result, f"move_mount {source}")
+    finally:
+        os.close(tree)

@@ -1,0 +1,434 @@
+"""The writable layer of an overlay: walked, copied, packed and unpacked from outside, whatever its owner has put there.
+
+An agent owns what is in a layer and may change it at any moment. So nothing here follows a link, opens a name twice, or
+keeps more than a few descriptors: a walk holds one folder open, enters the next by name and comes back by `..`. What the
+owner has closed even to itself is opened for the time that it is looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import stat
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from turnwise.sandboxes.errors import SandboxError
+from turnwise.sandboxes.preparation import OWNERS, USER
+
+_OVERLAY_PREFIXES = ("trusted.overlay.", "user.overlay.")
+_OPAQUE = "opaque"
+_HEAD = b"turnwise layer 1\n"
+_CHUNK = 1 << 20
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""It is not there any more, or something else is."""
+
+
+class Node(NamedTuple):
+    """One file, folder or link.
+
+    Attributes:
+        name: In its folder; empty for the layer's own folder.
+        status: What `lstat` says.
+        folder: An open descriptor of the folder that holds it; of itself, if it is a folder. Valid until the next step.
+        opaque: A folder that hides the one below it.
+    """
+
+    name: str
+    status: os.stat_result
+    folder: int
+    opaque: bool = False
+
+    @property
+    def kind(self) -> str:
+        """`folder`, `file`, `link`, `whiteout`, or `special`."""
+        mode = self.status.st_mode
+        if stat.S_ISDIR(mode):
+            return "folder"
+        if stat.S_ISREG(mode):
+            return "file"
+        if stat.S_ISLNK(mode):
+            return "link"
+        return "whiteout" if stat.S_ISCHR(mode) and self.status.st_rdev == 0 else "special"
+
+
+class Cursor:
+    """One open folder in a tree, that moves down by name and up again."""
+
+    def __init__(self, root: int | str) -> None:
+        if isinstance(root, str):
+            self.folder = os.open(root, _FOLDER_FLAGS)
+        else:
+            self.folder = os.open(".", _FOLDER_FLAGS, dir_fd=root)
+        self._above: list[tuple[int, int]] = []
+
+    def enter(self, name: str) -> None:
+        """Go into a folder of this name; a link is none.
+
+        Raises:
+            OSError: There is no such folder.
+        """
+        inside = os.open(name, _FOLDER_FLAGS, dir_fd=self.folder)
+        self._above.append(_identity(self.folder))
+        os.close(self.folder)
+        self.folder = inside
+
+    def leave(self) -> int:
+        """Go back up. Gives the descriptor of the folder that was left; the caller closes it.
+
+        Raises:
+            SandboxError: The folder has been moved elsewhere meanwhile.
+        """
+        outside = os.open("..", _FOLDER_FLAGS, dir_fd=self.folder)
+        inside, self.folder = self.folder, outside
+        if _identity(outside) != self._above.pop():
+            os.close(inside)
+            raise SandboxError("the sandbox's folders are being moved about while they are read")
+        return inside
+
+    @property
+    def depth(self) -> int:
+        """How far below the root it is."""
+        return len(self._above)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self.folder)
+
+
+def walk(root: int) -> Iterator[Node | None]:
+    """Everything in a layer: a folder, then what it holds, then None when it is left. Names are in no special order."""
+    cursor = Cursor(root)
+    try:
+        yield Node("", os.fstat(cursor.folder), cursor.folder, is_opaque(cursor.folder))
+        pending = [(_names(cursor.folder), -1)]
+        while pending:
+            names, mode = pending[-1]
+            if not names:
+                pending.pop()
+                yield None
+                if pending:
+                    left = cursor.leave()
+                    if mode >= 0:
+                        os.fchmod(left, mode)
+                    os.close(left)
+                continue
+            name = names.pop()
+            try:
+                status = os.stat(name, dir_fd=cursor.folder, follow_symlinks=False)
+                if not stat.S_ISDIR(status.st_mode):
+                    yield Node(name, status, cursor.folder)
+                    continue
+                mode = _open_up(cursor.folder, name, status, stat.S_IRWXU)
+                cursor.enter(name)
+            except OSError as error:
+                if error.errno in _GONE:
+                    continue
+                raise
+            yield Node(name, status, cursor.folder, is_opaque(cursor.folder))
+            pending.append((_names(cursor.folder), mode))
+    finally:
+        cursor.close()
+
+
+def is_opaque(folder: int) -> bool:
+    """Whether an overlay folder hides the one below it."""
+    for prefix in _OVERLAY_PREFIXES:
+        with contextlib.suppress(OSError):
+            if os.getxattr(folder, prefix + _OPAQUE) == b"y":
+                return True
+    return False
+
+
+@contextlib.contextmanager
+def opened(node: Node) -> Iterator[int]:
+    """A regular file's contents, as a descriptor.
+
+    Raises:
+        FileNotFoundError: It is gone, or something else is there now.
+    """
+    mode = _open_up(node.folder, node.name, node.status, stat.S_IRUSR)
+    try:
+        descriptor = os.open(node.name, _FILE_FLAGS, dir_fd=node.folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise FileNotFoundError(errno.ENOENT, "something else is there now", node.name) from None
+        raise
+    try:
+        if mode >= 0:
+            os.fchmod(descriptor, mode)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise FileNotFoundError(errno.ENOENT, "something else is there now", node.name)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def copy(source: int, target: int, links: int) -> None:
+    """Copy a layer into an empty folder.
+
+    Args:
+        source: Descriptor of the layer.
+        target: Descriptor of the folder.
+        links: Descriptor of an empty folder on the target's file system, for its hard links; left empty.
+    """
+    with _Writer(target, links) as writer:
+        for node in walk(source):
+            if node is None:
+                writer.leave()
+                continue
+            record = _record(node)
+            if node.kind != "file" or writer.link_again(record):
+                writer.add(record)
+                continue
+            with contextlib.suppress(FileNotFoundError), opened(node) as content:
+                record["attributes"] = _attributes(content)
+                writer.add_file(record, content, segments(content))
+
+
+def pack(*roots: int) -> bytes:
+    """An archive of layers.
+
+    Args:
+        roots: Their descriptors.
+    """
+    records: list[dict[str, Any] | None] = []
+    blobs: list[bytes] = []
+    seen: set[str] = set()
+    for root in roots:
+        for node in walk(root):
+            if node is None:
+                records.append(None)
+                continue
+            record = _record(node)
+            if node.kind == "file" and record.get("same") not in seen:
+                try:
+                    with opened(node) as content:
+                        record["attributes"] = _attributes(content)
+                        record["segments"] = list(segments(content))
+                        blobs += [_read(content, start, length) for start, length in record["segments"]]
+                except FileNotFoundError:
+                    continue
+                if "same" in record:
+                    seen.add(record["same"])
+            records.append(record)
+    head = json.dumps(records).encode()
+    return b"".join([_HEAD, len(head).to_bytes(8, "big"), head, *blobs])
+
+
+def unpack(archive: bytes, links: int, *roots: int) -> None:
+    """Fill empty folders with the layers of an archive.
+
+    Args:
+        archive: What `pack` gave.
+        links: See `copy`.
+        roots: Descriptors of the folders, in the order given to `pack`.
+
+    Raises:
+        ValueError: It is no such archive.
+    """
+    if not archive.startswith(_HEAD):
+        raise ValueError("these files are no snapshot of a bubblewrap sandbox")
+    begin = len(_HEAD) + 8
+    end = begin + int.from_bytes(archive[len(_HEAD) : begin], "big")
+    records = iter(json.loads(archive[begin:end]))
+    at = end
+    view = memoryview(archive)
+    for root in roots:
+        with _Writer(root, links) as writer:
+            depth = 0
+            for record in records:
+                if record is None:
+                    writer.leave()
+                    depth -= 1
+                    if depth == 0:
+                        break
+                    continue
+                depth += record["kind"] == "folder"
+                if record["kind"] != "file" or writer.link_again(record):
+                    writer.add(record)
+                    continue
+                length = sum(size for _, size in record["segments"])
+                writer.add_file(record, view[at : at + length], record["segments"])
+                at += length
+
+
+class _Writer:
+    """Builds a tree in an empty folder that nobody else sees."""
+
+    def __init__(self, root: int, links: int) -> None:
+        self._cursor = Cursor(root)
+        self._links = links
+        self._linked: set[str] = set()
+        self._open: list[dict[str, Any]] = []
+        self._privileged = os.geteuid() == 0
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cursor.close()
+        for name in self._linked:
+            os.unlink(name, dir_fd=self._links)
+
+    def link_again(self, record: dict[str, Any]) -> bool:
+        """Whether a file is another name of one that has been written."""
+        return record.get("same") in self._linked
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Make anything but a new file; a folder is entered."""
+        name, kind, folder = record["name"], record["kind"], self._cursor.folder
+        if kind == "file":
+            os.link(record["same"], name, src_dir_fd=self._links, dst_dir_fd=folder)
+        elif kind == "folder":
+            if name:
+                os.mkdir(name, 0o700, dir_fd=folder)
+                self._cursor.enter(name)
+            self._open.append(record)
+        elif kind == "link":
+            os.symlink(record["target"], name, dir_fd=folder)
+            self._finish(name, record, dir_fd=folder, follow_symlinks=False)
+        elif kind == "whiteout":
+            os.mknod(name, stat.S_IFCHR, 0, dir_fd=folder)
+        else:
+            os.mknod(name, stat.S_IFMT(record["mode"]) | 0o600, 0, dir_fd=folder)
+            os.chmod(name, stat.S_IMODE(record["mode"]), dir_fd=folder)
+            self._finish(name, record, dir_fd=folder, follow_symlinks=False)
+
+    def add_file(self, record: dict[str, Any], content: int | memoryview, parts: Any) -> None:
+        """Make a regular file."""
+        name, folder = record["name"], self._cursor.folder
+        descriptor = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
+        try:
+            at = 0
+            for start, length in parts:
+                if isinstance(content, int):
+                    _send(descriptor, content, start, length)
+                else:
+                    _write(descriptor, content[at : at + length], start)
+                    at += length
+            os.ftruncate(descriptor, record["size"])
+            self._finish(descriptor, record)
+        finally:
+            os.close(descriptor)
+        if "same" in record:
+            os.link(name, record["same"], src_dir_fd=folder, dst_dir_fd=self._links)
+            self._linked.add(record["same"])
+
+    def leave(self) -> None:
+        """Go up from a folder, which is complete."""
+        record = self._open.pop()
+        folder = self._cursor.leave() if self._open else self._cursor.folder
+        if record["opaque"]:
+            os.setxattr(folder, _OVERLAY_PREFIXES[0 if self._privileged else 1] + _OPAQUE, b"y")
+        self._finish(folder, record)
+        if self._open:
+            os.close(folder)
+
+    def _finish(self, what: int | str, record: dict[str, Any], **where: Any) -> None:
+        """Owner, attributes, mode and time."""
+        if self._privileged:
+            owned = [number if USER <= number < USER + OWNERS + 1 else USER for number in record["owner"]]
+            os.chown(what, *owned, **where)
+        if isinstance(what, int):
+            for name, value in record.get("attributes", {}).items():
+                os.setxattr(what, name, bytes.fromhex(value))
+            os.fchmod(what, stat.S_IMODE(record["mode"]))
+        os.utime(what, ns=(record["time"], record["time"]), **where)
+
+
+def _record(node: Node) -> dict[str, Any]:
+    status, kind = node.status, node.kind
+    record: dict[str, Any] = {
+        "name": node.name,
+        "kind": kind,
+        "mode": status.st_mode,
+        "time": status.st_mtime_ns,
+        "owner": [status.st_uid, status.st_gid],
+    }
+    if kind == "folder":
+        record["opaque"] = node.opaque
+        record["attributes"] = _attributes(node.folder)
+    elif kind == "link":
+        record["target"] = os.readlink(node.name, dir_fd=node.folder)
+    elif kind == "file":
+        record["size"] = status.st_size
+        if status.st_nlink > 1:
+            record["same"] = f"{status.st_dev}-{status.st_ino}"
+    return record
+
+
+def _attributes(descriptor: int) -> dict[str, str]:
+    """The owner's extended attributes, without those of the overlay."""
+    names = [n for n in os.listxattr(descriptor) if n.startswith("user.") and not n.startswith(_OVERLAY_PREFIXES)]
+    return {name: os.getxattr(descriptor, name).hex() for name in names}
+
+
+def segments(descriptor: int) -> Iterator[tuple[int, int]]:
+    """(start, length) of each part of a file that is no hole."""
+    end, at = os.fstat(descriptor).st_size, 0
+    while at < end:
+        try:
+            start = os.lseek(descriptor, at, os.SEEK_DATA)
+        except OSError:  # nothing but a hole is left
+            return
+        at = os.lseek(descriptor, start, os.SEEK_HOLE)
+        yield start, at - start
+
+
+def _read(descriptor: int, start: int, length: int) -> bytes:
+    parts = []
+    while length > 0:
+        part = os.pread(descriptor, min(length, _CHUNK), start)
+        part = part or bytes(min(length, _CHUNK))  # it has become shorter meanwhile
+        parts.append(part)
+        start, length = start + len(part), length - len(part)
+    return b"".join(parts)
+
+
+def _write(descriptor: int, data: memoryview, start: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, start)
+        data, start = data[written:], start + written
+
+
+def _send(target: int, source: int, start: int, length: int) -> None:
+    os.lseek(target, start, os.SEEK_SET)
+    while length > 0:
+        sent = os.sendfile(target, source, start, min(length, _CHUNK))
+        if sent == 0:  # it has become shorter meanwhile
+            return
+        start, length = start + sent, length - sent
+
+
+def _names(folder: int) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+def _identity(folder: int) -> tuple[int, int]:
+    status = os.fstat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _open_up(folder: int, name: str, status: os.stat_result, needed: int) -> int:
+    """Give the owner the rights that are needed, where root does not look; the mode to be restored, or -1."""
+    if os.geteuid() == 0 or status.st_mode & needed == needed:
+        return -1
+    handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISLNK(mode):
+            return -1
+        os.chmod(f"/proc/self/fd/{handle}", stat.S_IMODE(mode) | needed)
+        return stat.S_IMODE(mode)
+    finally:
+        os.close(handle)
