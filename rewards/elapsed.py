@@ -132,7 +132,8 @@ def _scan_blocks(values: FloatArray, lengths: IntArray, discounts: FloatArray) -
     at_first = variable_scan(local[first], blocks, through[first])
     after = np.append(at_first[1:], 0.0)
     after[last] = 0.0
-    return local + through * np.repeat(after, sizes)
+    scanned: FloatArray = local + through * np.repeat(after, sizes)
+    return scanned
 
 
 def _rows_with_a_next(lengths: IntArray) -> Iterator[IntArray]:
@@ -168,7 +169,8 @@ def checked_durations(batch: TurnBatch, durations: str | ArrayLike) -> FloatArra
         KeyError: The batch has no such channel.
         ValueError: There is not one for each turn, or one is negative or not finite.
     """
-    array = np.asarray(batch.channel(durations) if isinstance(durations, str) else durations, dtype=np.float64)
+    given = batch.channel(durations) if isinstance(durations, str) else durations
+    array: FloatArray = np.asarray(given, dtype=np.float64)
     if array.shape != (batch.turns,):
         raise ValueError(f"durations must have shape ({batch.turns},), one a turn, got {array.shape}")
     bad = np.flatnonzero(~(np.isfinite(array) & (array >= 0.0)))

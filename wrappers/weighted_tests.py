@@ -29,7 +29,7 @@ class DifficultyWeightedTests(GroupWrapper):
             decrease. The paper's form is not known here; `lambda rate: 1 - rate` is one.
         success_weight: Weight of passing all tests; not known either.
         results: Test id to whether it passed, empty where nothing was graded: a key of the privileged record, or a
-            function of the trajectory.
+            function of the trajectory, for example to leave out the tests that pass without a patch.
         ungraded_fails: A test that a rollout has no result of counts as failed in the pass rates; else it does not
             count there. The rollout earns nothing by it either way.
         norm_by_std: Divide by the sample standard deviation of the group.

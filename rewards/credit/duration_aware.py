@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from turnwise.rewards.batch import Credit, TurnBatch
@@ -23,10 +22,10 @@ def duration_aware(
     norm_by_std: bool = True,
     singleton: SingletonRule = "raw",
 ) -> Credit:
-    """Any advantage, with a loss weight in proportion to each turn's duration: `w[t] = d[t] / mean(d)`.
+    """Any advantage, in proportion to each turn's duration: `d[t] / mean(d) * A[t]`.
 
     Where many actors run side by side and send in what they have, an action that takes time d is seen in proportion to
-    1 / d: the gradient favours what is quick. The weight takes this out: `sum_t d[t] * grad log pi(a[t]) * A[t]`. It is
+    1 / d: the gradient favours what is quick. The factor takes this out: `sum_t d[t] * grad log pi(a[t]) * A[t]`. It is
     no charge for slowness, but the opposite of one; see `turnwise.wrappers.ActionPrice` for that.
 
     Args:
@@ -37,8 +36,8 @@ def duration_aware(
         singleton: Of GRPO.
 
     Returns:
-        Credit whose weights have a mean of 1 over the turns that are in the loss; where none of those took any time,
-        each counts once.
+        Credit with the scaled (M,) advantage. The factors have a mean of 1 over the turns that are in the loss; where
+        none of those took any time, each factor is 1.
 
     Raises:
         ValueError: A duration is negative or not finite.
@@ -49,15 +48,16 @@ def duration_aware(
 
     >>> channels = {"duration": [1, 3]}
     >>> batch = TurnBatch.pack(lengths=[1, 1], group=[0, 0], reward=[0, 1], outcome=[0, 1], channels=channels)
-    >>> duration_aware(batch, norm_by_std=False).weight.tolist()
-    [0.5, 1.5]
+    >>> duration_aware(batch, norm_by_std=False).advantage.tolist()  # GRPO: [-0.5, 0.5]
+    [-0.25, 0.75]
     """
     credit = grpo(batch, norm_by_std=norm_by_std, singleton=singleton)
     if advantages is not None:
         credit = Credit.of(batch, per_turn(batch, advantages, "advantages"))
-    weighted = credit.weight * checked_durations(batch, durations)
-    total, counted = weighted.sum(), np.count_nonzero(credit.weight)
-    return credit if total == 0.0 else replace(credit, weight=weighted * (counted / total))
+    duration = checked_durations(batch, durations)
+    counted = duration[credit.weight > 0.0]
+    mean = counted.mean() if counted.any() else 0.0
+    return credit if mean == 0.0 else replace(credit, advantage=credit.advantage * (duration / mean))
 
 
 RECORD = MethodRecord(
@@ -69,5 +69,5 @@ RECORD = MethodRecord(
     scope="group",
     needs=frozenset({"durations", "group"}),
     min_group=2,
-    summary="Turns weigh as much as they took time, against the bias of asynchronous training to quick actions.",
+    summary="Advantages in proportion to the time turns took, against asynchronous training's bias to quick actions.",
 )

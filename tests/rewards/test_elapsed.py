@@ -152,24 +152,22 @@ def test_a_missing_channel_and_a_wrong_lambda_are_named() -> None:
 
 
 @given(LENGTHS, st.integers(0, 99))
-def test_weights_are_durations_over_their_mean(lengths: list[int], seed: int) -> None:
+def test_advantages_are_scaled_by_durations_over_their_mean(lengths: list[int], seed: int) -> None:
     batch = drawn(lengths, seed)
-    credit = duration_aware(batch)
     duration = batch.channel("duration")
-    assert_allclose(credit.weight, duration / duration.mean() if len(duration) else [], atol=1e-12)
-    assert_allclose(credit.advantage, grpo(batch).advantage)
+    factor = duration / duration.mean() if len(duration) else duration
+    assert_allclose(duration_aware(batch).advantage, factor * grpo(batch).advantage, atol=1e-12)
 
 
 def test_they_undo_the_bias_of_asynchronous_actors_to_quick_actions() -> None:
     """Two actions are equally likely and equally good: in a fixed time the quick one is sampled ten times as often.
-    Weighted, both push the policy alike."""
+    Scaled, both push the policy alike."""
     quick, slow = 100, 10
     durations = [1.0] * quick + [10.0] * slow
     batch = TurnBatch.pack(
         lengths=[1] * 110, group=[0] * 110, reward=[1.0] * 110, outcome=[1.0] * 110, channels={"duration": durations}
     )
-    credit = duration_aware(batch, advantages=np.ones(110))
-    push = credit.weight * credit.advantage
+    push = duration_aware(batch, advantages=np.ones(110)).advantage
     assert push[:quick].sum() == pytest.approx(push[quick:].sum())
     assert push.sum() == pytest.approx(110.0)
 
@@ -178,12 +176,14 @@ def test_turns_out_of_the_loss_stay_out_and_do_not_count() -> None:
     batch = TurnBatch.pack(
         lengths=[1, 1, 1], group=[0, 0, 1], reward=[0] * 3, outcome=[1, 0, 1], channels={"duration": [1, 3, 50]}
     )
-    credit = duration_aware(batch, singleton="drop")
-    assert credit.weight.tolist() == [0.5, 1.5, 0.0] and credit.keep.tolist() == [True, True, False]
+    credit = duration_aware(batch, singleton="drop", norm_by_std=False)
+    assert credit.advantage[:2].tolist() == [0.25, -0.75]
+    assert credit.weight.tolist() == [1.0, 1.0, 0.0] and credit.keep.tolist() == [True, True, False]
 
 
 def test_where_nothing_took_time_each_turn_counts_once() -> None:
-    assert duration_aware(drawn([2], 0, duration=[0.0, 0.0])).weight.tolist() == [1.0, 1.0]
+    batch = drawn([2, 1], 0, duration=[0.0, 0.0, 0.0])
+    assert duration_aware(batch).advantage.tolist() == grpo(batch).advantage.tolist()
 
 
 def test_both_are_registered_and_say_that_nobody_has_compared_them() -> None:

@@ -76,8 +76,9 @@ def test_a_group_method_reads_the_channel():
     act(env, SLOW)
     _, info = act(env, NO_SUBMIT)
     won, lost = info["group_credit"]
-    assert won["turn_weights"].tolist() == pytest.approx([2.5, 5 / 6, 5 / 6, 5 / 6])
-    assert (won["turn_advantages"][0], lost["turn_advantages"][0]) == (0.5, -0.5)
+    mean = (3 + 9 * 1) / 10
+    assert won["turn_advantages"].tolist() == pytest.approx([1.5 / mean, *[0.5 / mean] * 3])
+    assert lost["turn_advantages"].tolist() == pytest.approx([-0.5 / mean] * 6)
 
 
 def test_time_beyond_the_allowance_is_charged_where_it_is_spent():
