@@ -13,6 +13,7 @@ import stat
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 _TIME = 946_684_800
 """Time of change of all first files, 2000-01-01: what an agent sees does not depend on when a task was checked out."""
@@ -107,7 +108,7 @@ def _pieces(member: tarfile.TarInfo, tar: bytes) -> Iterator[tuple[int, bytes]]:
     """(offset in the file, data) of all that is no hole."""
     at, extents = member.offset_data, [(0, member.size)]
     if member.sparse is not None:
-        extents = list(member.sparse)
+        extents = list(cast("list[tuple[int, int]]", member.sparse))
     for offset, length in extents:
         yield offset, tar[at : at + length]
         at += length

@@ -38,7 +38,7 @@ def client() -> Any:
     """
     with _clients.lock:
         if _clients.client is None:
-            _clients.client = _connect()
+            _clients.client = connect(_CALL_SECONDS)
         return _clients.client
 
 
@@ -76,7 +76,12 @@ def forget() -> None:
         _clients.client, _clients.info, _clients.reaped = None, None, False
 
 
-def _connect() -> Any:
+def connect(timeout: float) -> Any:
+    """A new client, of which no call takes longer than `timeout` seconds.
+
+    Raises:
+        SandboxUnavailableError: docker-py is missing, or there is no daemon that answers.
+    """
     try:
         import docker
     except ImportError as error:
@@ -85,7 +90,7 @@ def _connect() -> Any:
     from requests.exceptions import RequestException
 
     try:
-        return docker.APIClient(version="auto", timeout=_CALL_SECONDS, **kwargs_from_env())
+        return docker.APIClient(version="auto", timeout=timeout, **kwargs_from_env())
     except (docker.errors.DockerException, RequestException, OSError, ValueError) as error:
         raise SandboxUnavailableError(_why_no_daemon(str(error))) from error
 
