@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from turnwise.envs.swe.diffs import reverse_diff
-from turnwise.envs.swe.making import broken_files, gold_files, visible_files
+from turnwise.envs.swe.making import broken_files, visible_files
 from turnwise.envs.swe.scope import Scope
 from turnwise.envs.swe.tasks import Project, Task
 from turnwise.envs.swe.trees import tree_folder
@@ -83,7 +83,7 @@ class Assignment:
 def assignment(project: Project, task: Task) -> Assignment:
     """A task of a `TaskSet`."""
     scope = Scope(project.files, project.sources, project.tests)
-    seen, broken, gold = visible_files(project, task), broken_files(project, task), gold_files(project, task)
+    seen, broken, gold = visible_files(project, task), broken_files(project, task), project.files
     return Assignment(
         task_id=task.task_id,
         issue=task.issue,

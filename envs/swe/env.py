@@ -109,7 +109,7 @@ class SWEEnv(TurnEnv):
         self.split = split
         self.command_timeout = command_timeout
         self.grade_timeout = grade_timeout
-        self._list = open_tasks(tasks, image)
+        self._list = open_tasks(tasks, self.workshop.open_image, image)
         self._every = frozenset(self._list.task_ids)
         self._tasks = split_tasks(self._list.task_ids, split)
         self._task: Assignment | None = None

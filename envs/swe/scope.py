@@ -20,7 +20,18 @@ SKIPPED_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".pytest_cach
 _SKIPPED_SUFFIXES = (".pyc", ".pyo", ".pth", ".egg-link")
 _METADATA_SUFFIXES = (".egg-info", ".dist-info")
 _INSTALLED = frozenset(
-    {"pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup", "tomli", "pkg_resources"}
+    {
+        "pytest",
+        "_pytest",
+        "py",
+        "pluggy",
+        "iniconfig",
+        "packaging",
+        "pygments",
+        "exceptiongroup",
+        "tomli",
+        "pkg_resources",
+    }
 )
 
 

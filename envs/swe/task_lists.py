@@ -10,6 +10,7 @@ from typing import Protocol
 
 from turnwise.envs.swe.assignments import Assignment, assignment
 from turnwise.envs.swe.tasks import TaskSet
+from turnwise.sandboxes import Sandbox
 
 SPLITS = ("train", "val", "test", "panel", "all")
 PANEL_SIZE = 20
@@ -39,12 +40,17 @@ class SetTasks:
         )
 
 
-def open_tasks(tasks: TaskSet | str | PathLike[str] | None, image: str | Callable[[str], str] | None = None) -> TaskList:
+def open_tasks(
+    tasks: TaskSet | str | PathLike[str] | None,
+    open_image: Callable[[str], Sandbox],
+    image: str | Callable[[str], str] | None = None,
+) -> TaskList:
     """The tasks that an environment was asked for.
 
     Args:
         tasks: None for those that come with the package; a `TaskSet`; or a file that holds one, or SWE-bench instances.
-        image: SWE-bench only: names the container image of an instance, see `swe_bench.image_name`.
+        open_image: SWE-bench only: opens a sandbox of a container image.
+        image: SWE-bench only: names the image of an instance, see `swe_bench.image_name`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -59,7 +65,7 @@ def open_tasks(tasks: TaskSet | str | PathLike[str] | None, image: str | Callabl
     from turnwise.envs.swe import swe_bench
 
     if swe_bench.holds_instances(fspath(tasks)):
-        return swe_bench.InstanceTasks.load(fspath(tasks), image)
+        return swe_bench.InstanceTasks.load(fspath(tasks), open_image, image)
     return SetTasks(TaskSet.load(tasks))
 
 

@@ -104,7 +104,9 @@ def run_tests(
         by_input=True,
     )
     if completed.exit_code in (126, 127):
-        raise SandboxUnavailableError(f"there is no Python {python!r} in the sandbox: {completed.stderr.strip()[-300:]}")
+        raise SandboxUnavailableError(
+            f"there is no Python {python!r} in the sandbox: {completed.stderr.strip()[-300:]}"
+        )
     return _read_report(completed, secret, frozenset(wanted))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import importlib.metadata
 import shutil
@@ -10,6 +11,7 @@ import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 from turnwise.envs.swe.trees import new_folder, swe_cache
 from turnwise.sandboxes import SandboxUnavailableError
@@ -111,19 +113,21 @@ def _virtual_environment(home: str, name: str, distributions: Mapping[str, impor
                     where = site / inside
                     where.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source, where)
+            # Sandboxes cannot write there: without bytecode, each start of pytest would compile it all.
+            compileall.compile_dir(
+                part, quiet=2, stripdir=str(part), prependdir=VENV, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
+            )
     return target
 
 
 def _files(distribution: importlib.metadata.Distribution) -> Iterator[tuple[Path, str]]:
     """A distribution's files: where each lies, and its path relative to site-packages. Scripts and bytecode are left."""
     listed = distribution.files
-    if listed is None or any(path.name in ("direct_url.json", "top_level.txt") and _editable(path) for path in listed):
+    editable = '"editable": true' in (distribution.read_text("direct_url.json") or "")
+    if listed is None or editable:
         name = distribution.metadata["Name"]
         raise SandboxUnavailableError(f"{name} cannot be copied into a sandbox: it is not installed from a wheel")
     for path in listed:
         if ".." not in path.parts and "__pycache__" not in path.parts:
             yield Path(str(path.locate())), str(path)
 
-
-def _editable(path: importlib.metadata.PackagePath) -> bool:
-    return path.name == "direct_url.json" and '"editable": true' in path.read_text()

@@ -51,6 +51,15 @@ class Workshop:
         ready = self._ready(task)
         return ready.open_spec(replace(ready.spec, folder=task.folder()))
 
+    def open_image(self, image: str) -> Sandbox:
+        """A sandbox of an image, with nothing in its work folder.
+
+        Raises:
+            SandboxError: There is none to be had.
+        """
+        spec = Spec(image=image, limits=self.limits)
+        return (self.sandbox if callable(self.sandbox) else opener(self.sandbox, spec, self.require))(spec)
+
     def python(self, task: Assignment) -> str:
         """The interpreter in it."""
         return self._ready(task).python
@@ -60,7 +69,16 @@ class Workshop:
         return self._ready(task).spec.env
 
     def _ready(self, task: Assignment) -> _Ready:
-        key = (self.sandbox, self.limits, self.require, task.image, task.python, task.workdir, task.requires, _modules(task))
+        key = (
+            self.sandbox,
+            self.limits,
+            self.require,
+            task.image,
+            task.python,
+            task.workdir,
+            task.requires,
+            _modules(task),
+        )
         with _LOCK:
             if key not in _READY:
                 spec = Spec(image=task.image, limits=self.limits, workdir=task.workdir, env=_ENVIRONMENT)
