@@ -7,7 +7,8 @@ ends (`exit`, `exec`, a kill), process 1 writes the end mark in its place and fo
 process 1 but with the one signal that it handles, which kills everything but process 1: that is also how the host ends
 a command that ran out of time. No step of it needs a free process slot, memory, or disk.
 
-A request is six fields, each ended by a NUL: mode, number, folder, bytes of standard input, command; the input follows.
+A request is five fields, each ended by a NUL: mode, number, folder, bytes of standard input, bytes of the command. The
+command and the input follow; bash reads what a NUL ends byte by byte, so only what is short is sent so.
 An end mark is `\n<mark> <number> <exit code>\n`. The mark is a secret of the session: a command that prints something
 like it does not confuse the host. A command in session mode could find it out; it could then forge only its own output.
 """
@@ -46,7 +47,7 @@ _WORKER = (
     "( trap - USR1; echo 1000 >/proc/self/oom_score_adj; "
     "while IFS= read -r -d '' _tw_mode; do _tw_mode=$_tw_first$_tw_mode _tw_first=; "
     "IFS= read -r -d '' _tw_number && IFS= read -r -d '' _tw_folder && IFS= read -r -d '' _tw_bytes && "
-    "IFS= read -r -d '' _tw_command || exit 250; "
+    "IFS= read -r -d '' _tw_length && LC_ALL=C IFS= read -r -N $_tw_length _tw_command || exit 250; "
     "_tw_input=/dev/null; if [[ $_tw_bytes != 0 ]]; then " + _READ_INPUT + "fi; "
     "if [[ $_tw_mode == fresh ]]; then " + _EVAL_FRESH + "else " + _EVAL_IN_SESSION + "fi; "
     "_tw_status=$?; kill -KILL -1; "
@@ -180,7 +181,7 @@ class ShellSession:
         if b"\0" in where or b"\0" in what:
             raise ValueError("a command, folder or variable cannot hold a NUL character")
         self._number += 1
-        fields = (mode, number, where, str(len(stdin)).encode(), what, stdin)
+        fields = (mode, number, where, str(len(stdin)).encode(), str(len(what)).encode(), what + stdin)
         self._transport.send(b"\0".join(fields), time.monotonic() + max(timeout, _START_SECONDS))
         return number
 
