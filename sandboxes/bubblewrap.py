@@ -13,7 +13,7 @@ from turnwise.sandboxes.enclosure import Enclosure, Folders
 from turnwise.sandboxes.errors import SandboxError, SandboxUnavailableError
 from turnwise.sandboxes.launcher import launcher
 from turnwise.sandboxes.layer_digest import LayerDigest
-from turnwise.sandboxes.shell import BOOT, ShellSession
+from turnwise.sandboxes.shell import ShellSession
 from turnwise.sandboxes.shell_sandbox import ShellSandbox
 from turnwise.sandboxes.streams import PipeTransport
 
@@ -89,12 +89,12 @@ class BubblewrapSandbox(ShellSandbox):
     def _begin(self, fill: Fill | None) -> None:
         transport = self._start(fill)
         self._transport = transport
-        self._shell = ShellSession(transport, self.workdir)
+        self._shell = ShellSession(transport, driven=True)
         self._session_used = False
         self._digest = None
 
     def _start(self, fill: Fill | None = None) -> PipeTransport:
-        request = visible.request(self.spec, launcher().controllers, list(BOOT))
+        request = visible.request(self.spec, launcher().controllers)
         self._enclosure = Enclosure(request, fill)
         weakref.finalize(self, self._enclosure.end)
         return self._enclosure.transport

@@ -6,12 +6,13 @@ import ctypes
 import os
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND, MS_REC, MS_SLAVE = 1, 2, 4, 32, 4096, 16384, 1 << 19
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_SLAVE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 19
 
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP = 1, 24
-_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the same on all architectures
+_PR_SET_PDEATHSIG = 1
+_OPEN_TREE, _MOVE_MOUNT, _OPENAT2, _MOUNT_SETATTR = 428, 429, 437, 442  # the same on all architectures
 _KEYCTL = {"x86_64": 250, "aarch64": 219}
-_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH, _AT_EMPTY_PATH, _AT_FDCWD = 1, 4, 0x1000, -100
+_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH, _MOVE_MOUNT_T_EMPTY_PATH, _RESOLVE_IN_ROOT = 1, 4, 0x40, 0x10
+_AT_EMPTY_PATH, _AT_RECURSIVE, _AT_FDCWD = 0x1000, 0x8000, -100
 _MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV, _MOUNT_ATTR_IDMAP = 1, 2, 4, 0x00100000
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 
@@ -26,6 +27,10 @@ class _MountAttributes(ctypes.Structure):
         ("propagation", ctypes.c_uint64),
         ("userns_fd", ctypes.c_uint64),
     )
+
+
+class _HowToOpen(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
 def _check(result: int, what: str) -> int:
@@ -57,25 +62,45 @@ def leave_keyrings() -> None:
         _libc.syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
-def show_as(source: str, target: str, userns: int | None, *, read_only: bool) -> None:
-    """Bind a file or folder to another place, its owners shown through the id map of a user namespace.
+def show(
+    source: str, target: int | str, owners: int | None = None, *, read_only: bool = True, recursive: bool = False
+) -> None:
+    """Bind a file or folder to another place, without set-user bits and devices.
 
-    What is mounted below `source` is not shown.
+    Args:
+        source: Path of what is to be seen.
+        target: Path or descriptor of the place.
+        owners: A user namespace through whose id map owners are shown.
+        read_only: Whether it can only be read there.
+        recursive: Whether what is mounted below is seen too.
 
     Raises:
-        OSError: For one, its file system cannot map owners (overlay, NFS, kernels before 5.12).
+        OSError: For one, its file system cannot map owners (an overlay, NFS, kernels before 5.12).
     """
-    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
     tree = _check(_libc.syscall(_OPEN_TREE, _AT_FDCWD, source.encode(), flags), f"open_tree {source}")
     try:
         wanted = _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV | (_MOUNT_ATTR_RDONLY if read_only else 0)
-        if userns is not None:
-            wanted |= _MOUNT_ATTR_IDMAP
-        attributes = _MountAttributes(wanted, 0, 0, userns or 0)
+        attributes = _MountAttributes(wanted | (0 if owners is None else _MOUNT_ATTR_IDMAP), 0, 0, owners or 0)
+        flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
         size = ctypes.c_size_t(ctypes.sizeof(attributes))
-        result = _libc.syscall(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, ctypes.byref(attributes), size)
+        result = _libc.syscall(_MOUNT_SETATTR, tree, b"", flags, ctypes.byref(attributes), size)
         _check(result, f"mount_setattr {source}")
-        result = _libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, target.encode(), _MOVE_MOUNT_F_EMPTY_PATH)
-        _check(result, f"move_mount {source}")
+        if isinstance(target, int):
+            to, path, flags = target, b"", _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH
+        else:
+            to, path, flags = _AT_FDCWD, target.encode(), _MOVE_MOUNT_F_EMPTY_PATH
+        _check(_libc.syscall(_MOVE_MOUNT, tree, b"", to, path, flags), f"move_mount {source}")
     finally:
         os.close(tree)
+
+
+def open_inside(root: int, path: str) -> int:
+    """A descriptor of a path, where links lead as they would if `root` were the root.
+
+    Raises:
+        OSError: There is no such path.
+    """
+    how = _HowToOpen(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT)
+    size = ctypes.c_size_t(ctypes.sizeof(how))
+    return _check(_libc.syscall(_OPENAT2, root, path.encode(), ctypes.byref(how), size), path)

@@ -8,6 +8,7 @@ until a request makes it a sandbox: what is slow about these is over by then.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -16,7 +17,7 @@ import socket
 import sys
 from typing import Any
 
-from turnwise.sandboxes import cgroups, kernel, preparation
+from turnwise.sandboxes import cgroups, preparation
 
 SPARES = 2
 
@@ -157,6 +158,7 @@ def main() -> None:
         host.send(json.dumps({"error": str(error)}).encode())
         return
     host.send(json.dumps({"controllers": [name for h in hierarchies for name in h.controllers]}).encode())
+    gc.disable()  # a collection in a child would copy most of this process's memory
     launcher = _Launcher(host, host_process, hierarchies)
     try:
         launcher.serve()

@@ -1,8 +1,10 @@
 """What a child of the launcher does to itself before it becomes bwrap: control groups, mounts, limits, user.
 
-The launcher imports this: keep it light. All happens in a mount namespace of the launcher's, in which `STAGE` is covered
-by a small tmpfs, and in one of the child's own below it, in which `BOX` is covered by the tmpfs that holds the sandbox's
-files. Nothing is written to any disk, and both vanish with the last process that sees them.
+The launcher imports this: keep it light. All happens in a mount namespace of the launcher's, in which `STAGE` is
+covered by a small tmpfs, and in one of the child's own below it, in which `BOX` is covered by the tmpfs that holds the
+sandbox's files. Nothing is written to any disk, and both vanish with the last process that sees them.
+
+The child builds the whole root; bwrap then takes it as it is, and adds the other namespaces and /proc.
 """
 
 from __future__ import annotations
@@ -19,10 +21,14 @@ from turnwise.sandboxes import cgroups, kernel
 
 STAGE = "/sys"
 """A folder that every Linux has, and that no file to be shown lies in."""
-BOX = STAGE + "/box"
-LOWER, UPPER, MERGED = BOX + "/lower", BOX + "/upper", BOX + "/merged"
-TMP, ROOT, SHOWN, LINKS = BOX + "/tmp", BOX + "/root", BOX + "/shown", BOX + "/links"
-ETC, EMPTY = STAGE + "/etc", STAGE + "/empty"
+ETC, EMPTY, BOX = f"{STAGE}/etc", f"{STAGE}/empty", f"{STAGE}/box"
+LOWER, UPPER, MERGED, TMP = f"{BOX}/lower", f"{BOX}/upper", f"{BOX}/merged", f"{BOX}/tmp"
+PLACES, ROOT = f"{BOX}/places", f"{BOX}/root"
+"""An empty root with a place for everything that will be mounted, and the root itself: the first, read-only."""
+_DEVICES, _DEV = f"{BOX}/devices", f"{BOX}/dev"
+_FOLDERS = (LOWER, UPPER, MERGED, TMP, PLACES, ROOT, _DEVICES, _DEV, f"{BOX}/work", f"{BOX}/links")
+_DEVICE_NAMES = ("null", "zero", "full", "random", "urandom", "tty")
+_DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 USER = 0x74770000
 """The user, where the launcher is root, that a sandbox's processes are outside of it: nobody's."""
 OWNERS = 1 << 16
@@ -108,7 +114,7 @@ def become_sandbox(control: socket.socket, parent: int, hierarchies: list[cgroup
     try:
         cgroups.make(hierarchies, group)
         kernel.unshare(kernel.CLONE_NEWNS)
-        kernel.mount("tmpfs", BOX, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+        _make_box()
     except OSError as error:
         problem = str(error)
     message, descriptors, _, _ = socket.recv_fds(control, 1 << 20, 64, socket.MSG_CMSG_CLOEXEC)
@@ -123,6 +129,28 @@ def become_sandbox(control: socket.socket, parent: int, hierarchies: list[cgroup
         host.send(json.dumps({"error": str(error)}).encode())
 
 
+def _make_box() -> None:
+    """What is the same for all sandboxes."""
+    kernel.mount("tmpfs", BOX, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+    for folder in _FOLDERS:
+        os.mkdir(folder, 0o755)
+    os.chmod(TMP, 0o1777)
+    _own(UPPER, TMP)
+    kernel.show(PLACES, ROOT)
+    for name in _DEVICE_NAMES:
+        _touch(f"{_DEVICES}/{name}")
+    for name, target in _DEVICE_LINKS.items():
+        os.symlink(target, f"{_DEVICES}/{name}")
+    for name in ("pts", "shm"):
+        os.mkdir(f"{_DEVICES}/{name}")
+    kernel.show(_DEVICES, _DEV)
+    for name in _DEVICE_NAMES:
+        kernel.mount(f"/dev/{name}", f"{_DEV}/{name}", flags=kernel.MS_BIND)
+    kernel.mount("devpts", f"{_DEV}/pts", "devpts", kernel.MS_NOSUID | kernel.MS_NOEXEC, "newinstance,ptmxmode=666")
+    # Shared memory is among the files in /tmp: a sandbox has no other state than what a snapshot holds.
+    kernel.show(TMP, f"{_DEV}/shm", read_only=False)
+
+
 def _become(
     request: dict[str, Any],
     host: socket.socket,
@@ -131,77 +159,121 @@ def _become(
     group: str,
 ) -> None:
     stdin, stdout, stderr, info, rules, *owners = descriptors
-    privileged = os.geteuid() == 0
     limits = request["limits"]
     cgroups.limit(hierarchies, group, limits["memory"], limits["cpus"], limits["processes"])
     size = f"size={request['disk']},nr_inodes={request['inodes']}"
     kernel.mount("tmpfs", BOX, "tmpfs", kernel.MS_REMOUNT | kernel.MS_NOSUID | kernel.MS_NODEV, size)
-    user = USER if privileged else os.geteuid()
-    maps = dict(zip(map(tuple, request["owners"]), owners, strict=True)) if privileged else {}
-    _fill(request, maps, user)
-    for number, path in enumerate(request["shown"]):
-        _show(path, f"{SHOWN}/{number}", maps)
     _hand_back(host)
+    maps = {(uid, gid): owner for (uid, gid), owner in zip(request["owners"], owners, strict=True)}
+    _build_root(request, maps)
     if request["hold"] and not host.recv(1):
         return  # the host has changed its mind, or is gone
-    options = f"upperdir={UPPER},workdir={BOX}/work,index=off,metacopy=off,redirect_dir=off,xino=off"
-    options += "" if privileged else ",userxattr"
-    kernel.mount("overlay", MERGED, "overlay", kernel.MS_NOSUID | kernel.MS_NODEV, f"lowerdir={LOWER},{options}")
-    if request["image"]:
-        kernel.mount("overlay", ROOT, "overlay", kernel.MS_RDONLY, f"lowerdir={ROOT}:{request['image']},xino=off")
+    _mount_work(request)
+    _show_inside(request, maps)
     for name, (soft, hard) in request["rlimits"].items():
         resource.setrlimit(getattr(resource, name), (soft, hard))
     kernel.leave_keyrings()
     for target, descriptor in enumerate((stdin, stdout, stderr)):
         os.dup2(descriptor, target)
     info, rules = _keep_only(info, rules)
-    if privileged:
+    if os.geteuid() == 0:
         os.setgroups([])
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
+        os.setresgid(USER, USER, USER)
+        os.setresuid(USER, USER, USER)
         kernel.die_with_parent(signal.SIGKILL)
     arguments = ["bwrap", "--info-fd", str(info), "--seccomp", str(rules), *request["arguments"]]
     os.execve(request["bwrap"], arguments, {})
 
 
+def _build_root(request: dict[str, Any], maps: dict[tuple[int, int], int]) -> None:
+    """The read-only part of the root, and what lies below the work folder's overlay."""
+    for path in request["folders"]:
+        os.makedirs(PLACES + path, 0o755, exist_ok=True)
+    for path in request["files"]:
+        os.makedirs(os.path.dirname(PLACES + path), 0o755, exist_ok=True)
+        _touch(PLACES + path)
+    for path, target in request["links"].items():
+        os.symlink(target, PLACES + path)
+    if request["image"]:
+        kernel.mount("overlay", ROOT, "overlay", kernel.MS_RDONLY, f"lowerdir={PLACES}:{request['image']},xino=off")
+        kernel.show(ROOT, ROOT)
+    for path, source in request["root"].items():
+        kernel.show(source, ROOT + path, recursive=True)
+    kernel.mount(_DEV, f"{ROOT}/dev", flags=kernel.MS_BIND | kernel.MS_REC)
+    kernel.show(TMP, f"{ROOT}/tmp", read_only=False)
+    if request["lower"]:
+        kernel.show(request["lower"], LOWER, _owner(request["lower"], maps))
+
+
+def _mount_work(request: dict[str, Any]) -> None:
+    if request["mode"] is not None:
+        os.chmod(UPPER, request["mode"])
+    options = f"lowerdir={LOWER},upperdir={UPPER},workdir={BOX}/work,index=off,metacopy=off,redirect_dir=off,xino=off"
+    options += "" if os.geteuid() == 0 else ",userxattr"
+    kernel.mount("overlay", MERGED, "overlay", kernel.MS_NOSUID | kernel.MS_NODEV, options)
+    kernel.show(MERGED, ROOT + request["workdir"], read_only=False)
+
+
+def _show_inside(request: dict[str, Any], maps: dict[tuple[int, int], int]) -> None:
+    """The mounts that were asked for, and what is hidden."""
+    root = os.open(ROOT, os.O_PATH | os.O_CLOEXEC)
+    for path, source in request["shown"].items():
+        place = _place(root, path, folder=os.path.isdir(source))
+        kernel.show(source, place, _owner(source, maps))
+        os.close(place)
+    for path in request["hidden"]:
+        try:
+            place = kernel.open_inside(root, path)
+        except FileNotFoundError:
+            continue
+        kernel.show(EMPTY, place)
+        os.close(place)
+    os.close(root)
+
+
+def _place(root: int, path: str, *, folder: bool) -> int:
+    """Where to mount something; in the writable folders the place is made if need be."""
+    try:
+        return kernel.open_inside(root, path)
+    except FileNotFoundError:
+        above = _place(root, os.path.dirname(path), folder=True)
+    name = f"/proc/self/fd/{above}/{os.path.basename(path)}"
+    try:
+        os.mkdir(name) if folder else _touch(name)
+        _own(name)
+    except OSError as error:
+        raise OSError(
+            f"there is no {path} in the sandbox's root to mount something on, and none can be made"
+        ) from error
+    finally:
+        os.close(above)
+    return kernel.open_inside(root, path)
+
+
+def _owner(path: str, maps: dict[tuple[int, int], int]) -> int | None:
+    """The id map for a file of the host, where the sandbox has another user than the launcher."""
+    status = os.stat(path)
+    return maps.get((status.st_uid, status.st_gid))
+
+
+def _own(*paths: str) -> None:
+    if os.geteuid() == 0:
+        for path in paths:
+            os.chown(path, USER, USER)
+
+
+def _touch(path: str) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+
+
 def _keep_only(*descriptors: int) -> range:
     """Close all other descriptors but the standard streams, and leave these open for the next program."""
-    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 512) for descriptor in descriptors]
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 16) for descriptor in descriptors]
     kept = range(3, 3 + len(high))
     for descriptor, target in zip(high, kept, strict=True):
         os.dup2(descriptor, target)
     os.closerange(kept.stop, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     return kept
-
-
-def _fill(request: dict[str, Any], maps: dict[Any, int], user: int) -> None:
-    """The folders of the box: the work folder's layers, /tmp, and a root with a place for everything to be shown."""
-    for folder in (LOWER, UPPER, MERGED, TMP, ROOT, SHOWN, LINKS, BOX + "/work"):
-        os.mkdir(folder, 0o755)
-    if request["lower"]:
-        _show(request["lower"], LOWER, maps)
-        os.chmod(UPPER, os.stat(request["lower"]).st_mode & 0o777 | 0o700)
-    os.chmod(TMP, 0o1777)
-    for folder in (UPPER, TMP):
-        os.chown(folder, user, user if os.geteuid() == 0 else -1)
-    for path in request["folders"]:
-        os.makedirs(ROOT + path, 0o755, exist_ok=True)
-    for path in request["files"]:
-        os.makedirs(os.path.dirname(ROOT + path), 0o755, exist_ok=True)
-        os.close(os.open(ROOT + path, os.O_CREAT | os.O_WRONLY, 0o644))
-    for path, target in request["links"].items():
-        os.symlink(target, ROOT + path)
-
-
-def _show(path: str, at: str, maps: dict[Any, int]) -> None:
-    """Bind a file or folder of the host, read-only, as the sandbox's user's own."""
-    status = os.stat(path)
-    if at != LOWER:
-        if os.path.isdir(path):
-            os.mkdir(at)
-        else:
-            os.close(os.open(at, os.O_CREAT | os.O_WRONLY, 0o644))
-    kernel.show_as(path, at, maps.get((status.st_uid, status.st_gid)), read_only=True)
 
 
 def _hand_back(host: socket.socket) -> None:

@@ -7,8 +7,10 @@ ends (`exit`, `exec`, a kill), process 1 writes the end mark in its place and fo
 process 1 but with the one signal that it handles, which kills everything but process 1: that is also how the host ends
 a command that ran out of time. No step of it needs a free process slot, memory, or disk.
 
-A request is five fields, each ended by a NUL: mode, number, folder, bytes of standard input, bytes of the command. The
-command and the input follow; bash reads what a NUL ends byte by byte, so only what is short is sent so.
+A request is a head of five words, ended by a NUL: mode, number, and the bytes of folder, command and standard input, which
+follow. No folder stands for the work folder. bash reads byte by byte up to a NUL, but in blocks where it knows how many;
+only in a locale of single bytes does it count bytes, and to change to that takes as long as reading a hundred. So a short
+command has the length 0 and is ended by a NUL.
 An end mark is `\n<mark> <number> <exit code>\n`. The mark is a secret of the session: a command that prints something
 like it does not confuse the host. A command in session mode could find it out; it could then forge only its own output.
 """
@@ -28,8 +30,8 @@ STDOUT, STDERR = 0, 1
 INTERRUPT = "SIGUSR1"
 """The signal that, sent to process 1 from outside, kills everything else in the sandbox."""
 
-BOOT = ("/bin/bash", "--norc", "--noprofile", "-c", "IFS= read -r -d '' d && eval \"$d\"", "bash")
-"""The command of process 1, to be started with the work folder as its current folder. The host sends it `DRIVER`."""
+_SHORT = 100
+"""Commands of fewer bytes are ended by a NUL."""
 
 _READ_INPUT = (
     "_tw_input=/tmp/.stdin-$_tw_number; "
@@ -45,9 +47,11 @@ _EVAL_FRESH = (
 _EVAL_IN_SESSION = '{ eval "$_tw_command"; } 0<"$_tw_input" 1>&8 2>&9 8>&- 9>&-; '
 _WORKER = (
     "( trap - USR1; echo 1000 >/proc/self/oom_score_adj; "
-    "while IFS= read -r -d '' _tw_mode; do _tw_mode=$_tw_first$_tw_mode _tw_first=; "
-    "IFS= read -r -d '' _tw_number && IFS= read -r -d '' _tw_folder && IFS= read -r -d '' _tw_bytes && "
-    "IFS= read -r -d '' _tw_length && LC_ALL=C IFS= read -r -N $_tw_length _tw_command || exit 250; "
+    "while IFS=' ' read -r -d '' _tw_mode _tw_number _tw_folder _tw_length _tw_bytes; do "
+    "_tw_mode=$_tw_first$_tw_mode _tw_first=; "
+    "if ((_tw_folder)); then LC_ALL=C IFS= read -r -N $_tw_folder _tw_folder || exit 250; else _tw_folder=$_tw_home; fi; "
+    "if ((_tw_length)); then LC_ALL=C IFS= read -r -N $_tw_length _tw_command || exit 250; "
+    "else IFS= read -r -d '' _tw_command || exit 250; fi; "
     "_tw_input=/dev/null; if [[ $_tw_bytes != 0 ]]; then " + _READ_INPUT + "fi; "
     "if [[ $_tw_mode == fresh ]]; then " + _EVAL_FRESH + "else " + _EVAL_IN_SESSION + "fi; "
     "_tw_status=$?; kill -KILL -1; "
@@ -57,7 +61,7 @@ _WORKER = (
     "done; exit 250 ) <&0 & "
 )
 DRIVER = (
-    "unset d BASH_EXECUTION_STRING; IFS= read -r -d '' _tw_mark || exit 1; "
+    "unset d BASH_EXECUTION_STRING; _tw_home=$PWD; IFS= read -r -d '' _tw_mark || exit 1; "
     "trap '_tw_hit=1; kill -KILL -1' USR1; exec 8>&1 9>&2 1>/dev/null 2>/dev/null; _tw_hit=0 _tw_first=; "
     "while :; do " + _WORKER + "_tw_worker=$! _tw_first=; wait $_tw_worker; _tw_status=$?; "
     "while ((_tw_hit)); do _tw_hit=0; wait $_tw_worker; _tw_status=$?; done; "
@@ -67,6 +71,11 @@ DRIVER = (
     "printf '\\n%s ended %d\\n' $_tw_mark $_tw_status >&8; printf '\\n%s ended %d\\n' $_tw_mark $_tw_status >&9; "
     "done"
 )
+
+BOOT = ("/bin/bash", "--norc", "--noprofile", "-c", "IFS= read -r -d '' d && eval \"$d\"", "bash")
+"""A command of process 1, to be started with the work folder as its current folder. The host sends it `DRIVER`."""
+DRIVEN_BOOT = (*BOOT[:4], 'eval "$d"', BOOT[5])
+"""The same, for a backend that puts `DRIVER` into the environment variable `d`: it need not be sent then."""
 
 _START_SECONDS = 30.0
 _GRACE_SECONDS = 20.0
@@ -103,15 +112,15 @@ class ShellSession:
 
     Args:
         transport: The stream to a process 1 that has just begun to run `DRIVER`.
-        workdir: Its current folder; requests without a folder begin there.
+        driven: It was started by `DRIVEN_BOOT` and has the driver.
     """
 
-    def __init__(self, transport: Transport, workdir: str) -> None:
+    def __init__(self, transport: Transport, *, driven: bool = False) -> None:
         self._transport = transport
-        self._workdir = workdir
         self._mark = secrets.token_hex(16).encode()
         self._number = 0
-        transport.send(DRIVER.encode() + b"\0" + self._mark + b"\0", time.monotonic() + _START_SECONDS)
+        driver = b"" if driven else DRIVER.encode() + b"\0"
+        transport.send(driver + self._mark + b"\0", time.monotonic() + _START_SECONDS)
 
     def run(
         self,
@@ -159,7 +168,7 @@ class ShellSession:
         exports = "".join(f"export {_variable(name)}={quote(value)}; " for name, value in (env or {}).items())
         started = time.monotonic()
         # Until its input is there the command has not begun: only a broken sandbox can make this wait.
-        number = self._request(session, cwd or self._workdir, exports + command, stdin, timeout)
+        number = self._request(session, cwd or "", exports + command, stdin, timeout)
         gathered = self._gather(number, time.monotonic() + timeout, output_bytes)
         stdout, stderr = gathered.streams
         return (
@@ -176,13 +185,15 @@ class ShellSession:
     def _request(self, session: bool, folder: str, command: str, stdin: bytes, timeout: float) -> bytes:
         """Send a request and return its number."""
         number = str(self._number + 1).encode()
-        texts = ["session" if session else "fresh", folder, command]
-        mode, where, what = (text.encode("utf-8", "surrogatepass") for text in texts)
+        where, what = (text.encode("utf-8", "surrogatepass") for text in (folder, command))
         if b"\0" in where or b"\0" in what:
             raise ValueError("a command, folder or variable cannot hold a NUL character")
         self._number += 1
-        fields = (mode, number, where, str(len(stdin)).encode(), str(len(what)).encode(), what + stdin)
-        self._transport.send(b"\0".join(fields), time.monotonic() + max(timeout, _START_SECONDS))
+        short = len(what) < _SHORT
+        lengths = (len(where), 0 if short else len(what), len(stdin))
+        head = b"%b %b %d %d %d\0" % (b"session" if session else b"fresh", number, *lengths)
+        data = b"".join((head, where, what, b"\0" if short else b"", stdin))
+        self._transport.send(data, time.monotonic() + max(timeout, _START_SECONDS))
         return number
 
     def _gather(self, number: bytes, deadline: float, output_bytes: int) -> _Gathered:
@@ -205,7 +216,7 @@ class ShellSession:
             if gathered.sync is None and gathered.ended:
                 # A worker may have ended before it read this request, which its successor then carries out. What comes
                 # before the answer to one more request tells.
-                gathered.sync = self._request(False, self._workdir, ":", b"", _START_SECONDS)
+                gathered.sync = self._request(False, "", ":", b"", _START_SECONDS)
         return gathered
 
 

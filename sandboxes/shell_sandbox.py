@@ -150,6 +150,17 @@ class ShellSandbox(Sandbox):
             self._ended = self._ended or SandboxClosedError("this sandbox is closed")
             self._stop()
 
+    def check(self) -> None:
+        """Look whether it still lives, without running anything in it.
+
+        Raises:
+            SandboxLostError: It is gone.
+            SandboxClosedError: It was closed.
+        """
+        with self._using():
+            if self._transport.receive(time.monotonic()) is not None:
+                raise SandboxLostError("the sandbox says something that it was not asked")
+
     # Life
 
     def _open(self, files: Files | None = None) -> None:
@@ -178,7 +189,7 @@ class ShellSandbox(Sandbox):
                 raise SandboxError(f"the sandbox cannot begin: {message.decode('utf-8', 'replace').strip()}") from error
             raise
         self._transport = transport
-        self._shell = ShellSession(transport, self.workdir)
+        self._shell = ShellSession(transport)
         self._session_used = False
         self._tree = TreeDigest()
 
