@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from turnwise.envs.swe.diff_reader import DiffError, FileDiff, Hunk, parse_diff, quote_path
 

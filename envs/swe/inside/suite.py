@@ -5,6 +5,8 @@ sets is the same each time. The second (`play`) runs pytest and leaves its repor
 runs; a submission is graded by `referee`.
 """
 
+# mypy: ignore-errors
+
 import base64
 import json
 import os
@@ -25,13 +27,13 @@ def main(order: "dict") -> None:
 
     Args:
         order: `root`; `files` (path -> base64), to be written first; `paths`, the test files in the order in which to
-            run them; `tests`, ids, or None for all; `import_paths`; `plugins`, names for pytest's `-p`; `trace`, whether
-            to tell which functions of the project each test calls; `test_timeout`, seconds; `memory_bytes`; `env`;
-            `program`, this very text.
+            run them; `tests`, ids, or None for all; `import_paths`; `plugins`, names for pytest's `-p`; `trace`,
+            whether to tell which functions of the project each test calls; `test_timeout`, seconds; `memory_bytes`;
+            `env`; `program`, this very text.
 
     The report: `tests` ([id, outcome, seconds, indices of `functions`] each), `functions` ([path, first line] each),
-    `at_import` (indices), `failures` (id -> how it failed), `errors` ([where, text] each, of collection), `stopped` (the
-    id of a test that ran into its time limit: the session ends there), `exit`, `output`.
+    `at_import` (indices), `failures` (id -> how it failed), `errors` ([where, text] each, of collection), `stopped`
+    (the id of a test that ran into its time limit: the session ends there), `exit`, `output`.
     """
     for path, data in order.pop("files").items():
         where = os.path.join(order["root"], path)
@@ -49,7 +51,7 @@ def main(order: "dict") -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=order["root"],
-        env=dict(order["env"]),
+        env=_environment(order["env"]),
     )
     output, _ = child.communicate(json.dumps(dict(order, report=report)).encode() + b"\n")
     with open(report, "rb") as file:
@@ -58,6 +60,12 @@ def main(order: "dict") -> None:
     found = json.loads(text.decode()) if text else {"exit": None}
     found["output"] = output[-_TAIL:].decode("utf-8", "replace")
     sys.stdout.write(json.dumps(found))
+
+
+def _environment(given: "dict") -> "dict":
+    """The variables that were asked for, and where this sandbox keeps temporary files."""
+    temporary = os.environ.get("TMPDIR", "/tmp")
+    return dict({"TMPDIR": temporary, "HOME": temporary}, **given)
 
 
 def play(order: "dict") -> None:
@@ -177,7 +185,8 @@ def _recorder(pytest: object, order: "dict") -> object:
         @pytest.hookimpl(hookwrapper=True)
         def pytest_runtest_protocol(self, item: object) -> object:
             signal.signal(signal.SIGALRM, expire)
-            signal.setitimer(signal.ITIMER_REAL, order["test_timeout"])
+            # Again and again: code under test may swallow what the first one raises.
+            signal.setitimer(signal.ITIMER_REAL, order["test_timeout"], 1.0)
             self.calls.start()
             try:
                 yield
@@ -272,7 +281,7 @@ def _shown(value: object) -> str:
     try:
         return repr(value)[:_VALUE_CHARACTERS]
     except Exception as error:  # a broken __repr__ may raise anything
-        return "<{} whose repr raises {}>".format(type(value).__name__, type(error).__name__)
+        return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
 
 
 def _text(error: object) -> str:

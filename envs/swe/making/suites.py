@@ -10,9 +10,7 @@ from typing import Any
 
 from turnwise.envs.swe.inside import run_program
 from turnwise.envs.swe.making.configuration import plugins
-from turnwise.envs.swe.making.loading import ProjectError
-from turnwise.envs.swe.tasks import Project
-from turnwise.sandboxes import Sandbox
+from turnwise.envs.swe.making.workplaces import Workplace
 
 MEMORY_BYTES = 2 * 2**30
 """Address space of the tests' process: a bug that fills memory fails, and is no task."""
@@ -71,24 +69,20 @@ class SuiteRun:
 
 
 def run_suite(
-    sandbox: Sandbox,
-    project: Project,
+    place: Workplace,
     paths: Sequence[str],
     *,
-    python: str,
     files: Mapping[str, bytes] | None = None,
     tests: Iterable[str] | None = None,
     trace: bool = False,
     timeout: float = 600.0,
     test_timeout: float = 60.0,
 ) -> SuiteRun:
-    """Run tests of a project whose files are in a sandbox's work folder.
+    """Run tests of a project.
 
     Args:
-        sandbox: Where.
-        project: Its import paths, and the plugins of what it requires.
+        place: Where.
         paths: Test files, in the order in which to run them.
-        python: An interpreter with pytest and what the project requires.
         files: Files to write first.
         tests: Ids of those to run; default: all.
         trace: Whether to tell which functions each test calls.
@@ -98,8 +92,9 @@ def run_suite(
     Raises:
         SandboxError: The sandbox itself failed.
     """
+    project = place.project
     order = {
-        "root": sandbox.workdir,
+        "root": place.sandbox.workdir,
         "files": {path: base64.b64encode(data).decode("ascii") for path, data in (files or {}).items()},
         "paths": list(paths),
         "tests": None if tests is None else list(tests),
@@ -108,13 +103,13 @@ def run_suite(
         "trace": trace,
         "test_timeout": test_timeout,
         "memory_bytes": MEMORY_BYTES,
-        "env": _ENVIRONMENT,
+        "env": dict(place.env),
     }
     completed = run_program(
-        sandbox,
+        place.sandbox,
         "suite",
         order,
-        python=python,
+        python=place.python,
         timeout=timeout + _SPARE_SECONDS,
         output_bytes=_REPORT_BYTES,
         by_input=True,
@@ -124,15 +119,6 @@ def run_suite(
     if not completed.stdout.startswith("{"):
         return SuiteRun(finished=False, output=(completed.stderr or completed.stdout)[-2000:])
     return _suite_run(json.loads(completed.stdout))
-
-
-_ENVIRONMENT = {
-    "PATH": "/usr/local/bin:/usr/bin:/bin",
-    "HOME": "/tmp",
-    "LANG": "C.UTF-8",
-    "PYTHONHASHSEED": "0",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
 
 
 def _suite_run(report: Mapping[str, Any]) -> SuiteRun:
@@ -154,60 +140,3 @@ def _suite_run(report: Mapping[str, Any]) -> SuiteRun:
 def _failure(record: Mapping[str, Any]) -> Failure:
     compared = record["compared"]
     return Failure(**{**record, "compared": None if compared is None else tuple(compared)})
-
-
-def explain(run: SuiteRun) -> str | None:
-    """Why a suite's run says nothing about single tests, or None where it does."""
-    if run.stopped is not None and not run.outcomes:
-        return "the suite " + (run.output or "ran into its time limit")
-    if not run.finished:
-        return f"pytest did not come to its end:\n{run.output.strip()[-1500:]}"
-    if not run.outcomes and not run.errors:
-        return f"pytest found no tests:\n{run.output.strip()[-1500:]}"
-    return None
-
-
-def missing_modules(run: SuiteRun) -> list[str]:
-    """Modules that the tests could not import."""
-    import re
-
-    texts = [text for _, text in run.errors] + [run.output] * (not run.finished)
-    found = {
-        name for text in texts for name in re.findall(r"(?:No module named|Error importing plugin) ['\"]([\w.]+)", text)
-    }
-    return sorted({name.split(".")[0] for name in found})
-
-
-def refuse_red(run: SuiteRun, name: str) -> None:
-    """Raise where a suite cannot be used as it is.
-
-    Raises:
-        ProjectError: It did not run, some files could not be collected, or tests fail before anything was changed.
-    """
-    if missing := missing_modules(run):
-        raise ProjectError(
-            f"the tests of {name} need {', '.join(missing)}, which is not installed here: install it, and name its "
-            "distribution with --with"
-        )
-    if (reason := explain(run)) is not None:
-        raise ProjectError(f"the suite of {name} cannot be used: {reason}")
-    if run.errors:
-        where, text = run.errors[0]
-        more = f" (and {len(run.errors) - 1} more)" if len(run.errors) > 1 else ""
-        raise ProjectError(f"{where} of {name} cannot be collected{more}:\n{text.strip()[-1500:]}")
-    red = run.with_outcome("failed", "error")
-    if red:
-        shown = "\n".join(f"  {test}: {_first_line(run.failures.get(test))}" for test in red[:10])
-        more = f"\n  and {len(red) - 10} more" if len(red) > 10 else ""
-        raise ProjectError(
-            f"the suite of {name} is red before anything was changed: {len(red)} of {len(run.outcomes)} tests fail. "
-            f"Mend them, or leave them out with --skip-red.\n{shown}{more}"
-        )
-
-
-def _first_line(failure: Failure | None) -> str:
-    return (
-        ""
-        if failure is None
-        else f"{failure.type}: {failure.message.strip().splitlines()[0] if failure.message.strip() else ''}"[:200]
-    )

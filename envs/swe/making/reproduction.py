@@ -1,0 +1,331 @@
+"""From a failing test to a few lines that show the same: what a user would paste into a report."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from turnwise.envs.swe.making.cutting import split_id
+from turnwise.envs.swe.making.module_parts import ModuleParts
+from turnwise.envs.swe.making.suites import Failure
+from turnwise.envs.swe.mutation.sites import called_name
+
+Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+# Methods of unittest that compare their first two arguments, and those that look at the first.
+_COMPARE = {
+    "assertEqual", "assertEquals", "assertListEqual", "assertTupleEqual", "assertDictEqual", "assertSetEqual",
+    "assertSequenceEqual", "assertMultiLineEqual", "assertAlmostEqual", "assertIs", "assertCountEqual",
+    "assertNotEqual", "assertIsNot",
+}  # fmt: skip
+_RELATE = {
+    "assertIn": "in", "assertNotIn": "not in", "assertLess": "<", "assertLessEqual": "<=", "assertGreater": ">",
+    "assertGreaterEqual": ">=", "assertIsNot": "is not", "assertNotEqual": "!=", "assertIs": "is", "assertEqual": "==",
+}  # fmt: skip
+_LOOK = {"assertTrue", "assertFalse", "assertIsNone", "assertIsNotNone", "assertIsInstance", "assertNotIsInstance"}
+_RAISES = {"raises", "assertRaises", "assertRaisesRegex"}
+_EXPECTED_NAMES = ("expected", "expect", "want", "wanted", "answer", "correct", "truth", "desired")
+
+
+class NoReproductionError(ValueError):
+    """A test does not lend itself to be told in a few lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """A few lines that show a failure.
+
+    Attributes:
+        test: The test that they come from.
+        code: Imports and what leads up to it, as lines.
+        observed: Ways of looking at it, best first: expressions to be evaluated after `code`. None where the failure is
+            that `code` itself raises something, or fails to.
+        raises: The exception that is expected of `code`, or an empty text.
+        callee: What was called, for example `chunked` or `cache.get`.
+    """
+
+    test: str
+    code: tuple[str, ...]
+    observed: tuple[str, ...]
+    raises: str
+    callee: str
+
+
+def reproduce(test: str, data: bytes, failure: Failure) -> Reproduction:
+    """A reproduction of a test's failure.
+
+    Args:
+        test: Its id.
+        data: Contents of its file.
+        failure: How it failed.
+
+    Raises:
+        NoReproductionError: It is too tied up with its surroundings: fixtures, other tests, an instance.
+    """
+    _, names = split_id(test)
+    module = ModuleParts(data)
+    function = module.function(names)
+    if function is None or not failure.line:
+        raise NoReproductionError("the test is not in its file")
+    chain = _chain(function, failure.line)
+    return _Builder(test, module, function, chain, failure).build()
+
+
+def _chain(function: Definition, line: int) -> list[tuple[ast.stmt, list[ast.stmt]]]:
+    """The statements around a line, outermost first, each with the block that it is in."""
+    chain: list[tuple[ast.stmt, list[ast.stmt]]] = []
+    block = function.body
+    while True:
+        inside = next((s for s in block if s.lineno <= line <= (s.end_lineno or s.lineno)), None)
+        if inside is None:
+            break
+        chain.append((inside, block))
+        blocks = [getattr(inside, name, []) for name in ("body", "orelse", "finalbody")]
+        blocks += [handler.body for handler in getattr(inside, "handlers", [])]
+        if isinstance(inside, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            break
+        block = next((b for b in blocks if b and b[0].lineno <= line <= (b[-1].end_lineno or 0)), [])
+    if not chain:
+        raise NoReproductionError("the line is outside the test")
+    return chain
+
+
+class _Builder:
+    """Gathers the lines of one reproduction."""
+
+    def __init__(
+        self,
+        test: str,
+        module: ModuleParts,
+        function: Definition,
+        chain: list[tuple[ast.stmt, list[ast.stmt]]],
+        failure: Failure,
+    ) -> None:
+        self._test, self._module, self._function = test, module, function
+        self._chain, self._failure = chain, failure
+
+    def build(self) -> Reproduction:
+        statement = self._chain[-1][0]
+        raising = next((s for s, _ in self._chain if isinstance(s, ast.With) and _raised_by_with(s)), None)
+        if raising is not None:
+            depth = next(i for i, (s, _) in enumerate(self._chain) if s is raising)
+            self._chain = self._chain[: depth + 1]
+            return self._finish(raising.body, [], _raised_by_with(raising))
+        if isinstance(statement, ast.Assert):
+            return self._finish([], self._looks(statement.test), "")
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            call = statement.value
+            name = called_name(call)
+            if name in _RAISES and len(call.args) >= 2:
+                return self._finish_raising(call)
+            if name in _COMPARE | _RELATE.keys() and len(call.args) >= 2:
+                return self._finish([], self._compared(call.args[0], call.args[1], _RELATE.get(name, "==")), "")
+            if name in _LOOK and call.args:
+                return self._finish([], self._looks(call.args[0]), "")
+            if _roots(call.func) & {"self", "cls"}:
+                raise NoReproductionError("the test calls a method of its own class")
+        if isinstance(statement, ast.For | ast.While | ast.If | ast.With | ast.Try | ast.FunctionDef | ast.ClassDef):
+            raise NoReproductionError("the failure comes up in the head of a block")
+        return self._finish([statement], [], "")
+
+    def _finish_raising(self, call: ast.Call) -> Reproduction:
+        """`raises(E, f, x)`: what is called is `f(x)`; `raises(E, lambda: x)`: it is `x`."""
+        called = call.args[1]
+        if isinstance(called, ast.Lambda) and not called.args.args:
+            expression: ast.expr = called.body
+        else:
+            expression = ast.Call(called, call.args[2:], call.keywords)
+        line = ast.copy_location(ast.Expr(expression), call)
+        return self._finish([ast.fix_missing_locations(line)], [], _name_of_exception(call.args[0]), generated=True)
+
+    def _looks(self, test: ast.expr) -> list[tuple[str, ast.expr]]:
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            return self._looks(test.operand)
+        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+            return [*self._sides(test.left, test.comparators[0]), (self._module.text(test), test)]
+        return [(self._module.text(test), test)]
+
+    def _compared(self, left: ast.expr, right: ast.expr, symbol: str) -> list[tuple[str, ast.expr]]:
+        whole = f"{self._module.text(left)} {symbol} {self._module.text(right)}"
+        return [*self._sides(left, right), (whole, ast.Tuple([left, right], ast.Load()))]
+
+    def _sides(self, left: ast.expr, right: ast.expr) -> list[tuple[str, ast.expr]]:
+        """The sides of a comparison that come from the code under test, the likelier one first."""
+        sides = [side for side in (left, right) if _is_computed(side)]
+        if len(sides) == 2 and isinstance(left, ast.Name) and left.id.startswith(_EXPECTED_NAMES):
+            sides.reverse()
+        return [(self._module.text(side), side) for side in sides]
+
+    def _finish(
+        self, body: Sequence[ast.stmt], looks: Sequence[tuple[str, ast.expr]], raises: str, generated: bool = False
+    ) -> Reproduction:
+        needed = set().union(*(_free(node) for node in (*body, *(node for _, node in looks))))
+        kept: list[ast.stmt] = []
+        texts: list[str] = []
+        for statement in self._before():
+            text = self._step(statement, needed)
+            if text:
+                texts.insert(0, text)
+                kept.append(statement)
+                needed |= _free(ast.parse(text))
+                needed -= _bound_anew(statement)
+        given = sorted(name for name in needed if self._is_value(name))
+        values = [f"{name} = {self._failure.values[name]}" for name in given]
+        needed -= {*given, *dir(builtins)}
+        above = self._module.lines_for(needed, needed & self._own_names)
+        last = [ast.unparse(node) if generated else self._module.text(node) for node in body]
+        code = "\n".join([*above, *values, *texts, *last]).split("\n")
+        observed = tuple(dict.fromkeys(text for text, _ in looks))
+        return Reproduction(
+            self._test, tuple(code), observed, raises, self._callee([*(n for _, n in looks), *body, *kept])
+        )
+
+    def _before(self) -> Iterator[ast.stmt]:
+        """The statements that run before the failing one, the nearest first."""
+        for statement, block in reversed(self._chain):
+            yield from reversed(block[: next(i for i, s in enumerate(block) if s is statement)])
+
+    def _step(self, statement: ast.stmt, needed: set[str]) -> str:
+        """What has to be kept of a statement, if anything."""
+        if isinstance(statement, ast.Assert):
+            return self._calls_in([statement.test], needed)
+        if isinstance(statement, ast.With) and _raised_by_with(statement):
+            return ""
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            if called_name(statement.value) in _COMPARE | _RELATE.keys() | _LOOK:
+                return self._calls_in(statement.value.args, needed)
+            if called_name(statement.value) in _RAISES:
+                return ""
+            return self._module.text(statement) if _free(statement) & needed else ""
+        if isinstance(statement, ast.Expr | ast.Pass | ast.Global | ast.Nonlocal):
+            return ""
+        return self._module.text(statement) if (_stored(statement) | _changed(statement)) & needed else ""
+
+    def _calls_in(self, expressions: Sequence[ast.expr], needed: set[str]) -> str:
+        """The calls that an assertion makes on something that is needed: they may change it."""
+        operands: list[ast.expr] = []
+        for expression in expressions:
+            operands += (
+                [expression.left, *expression.comparators] if isinstance(expression, ast.Compare) else [expression]
+            )
+        texts = [self._module.text(o) for o in operands if _free(o) & needed and any(_changing(o, needed))]
+        return "\n".join(texts)
+
+    @cached_property
+    def _own_names(self) -> set[str]:
+        """Names that only the test's surroundings give: its parameters, the variables of the loops around, itself."""
+        arguments = self._function.args
+        parameters = {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+        loops = {n for s, _ in self._chain if isinstance(s, ast.For) for n in _names(s.target)}
+        return parameters | loops | {"self", "cls"}
+
+    def _is_value(self, name: str) -> bool:
+        return name in self._failure.values and name in self._own_names
+
+    def _callee(self, nodes: Sequence[ast.AST]) -> str:
+        """What is called, as the test writes it."""
+        for call in (call for node in nodes for call in _calls(node)):
+            name = self._module.text(call.func)
+            plain = name.split(".")[0].split("(")[0]
+            if plain and not hasattr(builtins, plain) and len(name) <= 60 and "\n" not in name:
+                return name
+        return ""
+
+
+def _calls(node: ast.AST) -> list[ast.Call]:
+    """The calls in a node, outermost first."""
+    return [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]
+
+
+def _is_computed(node: ast.expr) -> bool:
+    return any(isinstance(inner, ast.Name | ast.Call | ast.Attribute) for inner in ast.walk(node))
+
+
+def _changing(node: ast.expr, needed: set[str]) -> Iterator[bool]:
+    """Whether calls in an expression may change something needed: methods of it, `next(it)`, `f(it)`."""
+    for call in _calls(node):
+        arguments = {a.id for a in call.args if isinstance(a, ast.Name)}
+        yield bool(
+            (_roots(call.func) if isinstance(call.func, ast.Attribute) else set()) & needed or arguments & needed
+        )
+
+
+def _raised_by_with(statement: ast.With) -> str:
+    """The exception that `with raises(E):` asks for, or nothing."""
+    for item in statement.items:
+        call = item.context_expr
+        if isinstance(call, ast.Call) and called_name(call) in _RAISES and call.args:
+            return _name_of_exception(call.args[0])
+    return ""
+
+
+def _name_of_exception(node: ast.expr) -> str:
+    if isinstance(node, ast.Tuple):
+        return " or ".join(_name_of_exception(part) for part in node.elts)
+    return ast.unparse(node).split(".")[-1]
+
+
+def _roots(node: ast.expr) -> set[str]:
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return {node.id} if isinstance(node, ast.Name) else set()
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+def _free(node: ast.AST) -> set[str]:
+    """Names that a node reads, but for those that it binds itself."""
+    if isinstance(node, ast.Module):
+        return set().union(*map(_free, node.body))
+    reads = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    inner: set[str] = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.comprehension):
+            inner |= _names(part.target)
+        elif isinstance(part, ast.arg):
+            inner.add(part.arg)
+        elif isinstance(part, ast.NamedExpr):
+            inner |= _names(part.target)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.For | ast.With):
+        inner |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        inner |= {node.name} if hasattr(node, "name") else set()
+    if isinstance(node, ast.AugAssign):
+        reads |= _names(node.target)
+    return reads - inner
+
+
+def _stored(statement: ast.stmt) -> set[str]:
+    """Names that a statement binds."""
+    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store | ast.Del)}
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        names |= {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
+    return names
+
+
+def _changed(statement: ast.stmt) -> set[str]:
+    """Names whose objects a statement changes, as far as its text tells."""
+    found: set[str] = set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+            found |= _roots(node)
+        if isinstance(node, ast.Call):
+            found |= _roots(node.func) if isinstance(node.func, ast.Attribute) else set()
+            found |= {argument.id for argument in node.args if isinstance(argument, ast.Name)}
+    return found
+
+
+def _bound_anew(statement: ast.stmt) -> set[str]:
+    """Names for which nothing before a statement matters."""
+    if isinstance(statement, ast.Assign) and all(isinstance(target, ast.Name) for target in statement.targets):
+        return _stored(statement) - _free(statement.value)
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
+        return _stored(statement)
+    return set()
