@@ -18,7 +18,8 @@ from typing import cast
 _TIME = 946_684_800
 """Time of change of all first files, 2000-01-01: what an agent sees does not depend on when a task was checked out."""
 _BLOCK = 512
-_ZEROS = bytes(_BLOCK)
+_LARGE = 128 * _BLOCK
+_ZEROS = bytes(_LARGE)
 
 
 def first_archive(folder: Path | None, workdir: str, apart: Sequence[str] = ()) -> bytes:
@@ -55,9 +56,31 @@ def _packed(folder: Path | None, states: tuple[object, ...], workdir: str, apart
     return b"\0" + buffer.getvalue()
 
 
+def moved(tar: bytes, workdir: str, apart: Sequence[str] = ()) -> bytes | None:
+    """An archive of a folder, from a tar in which all is below that folder's own name; None where it is empty."""
+    buffer, old, found = io.BytesIO(), workdir.rpartition("/")[2], False
+    with (
+        tarfile.open(fileobj=io.BytesIO(tar), encoding="utf-8", errors="surrogateescape") as source,
+        tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as target,
+    ):
+        for member in source:
+            data = source.extractfile(member) if member.isreg() else None
+            member.name = f".{workdir}{member.name[len(old) :]}"
+            if member.islnk():
+                member.linkname = f".{workdir}{member.linkname[len(old) :]}"
+            if any(member.name[1:] == path or member.name[1:].startswith(path + "/") for path in apart):
+                continue
+            found = found or member.name[1:] != workdir
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.pax_headers = {}
+            target.addfile(member, data)
+    return b"\0" + buffer.getvalue() if found else None
+
+
 def _first(member: tarfile.TarInfo, apart: tuple[str, ...]) -> tarfile.TarInfo | None:
     """A member as it goes into the archive, or None where it is left out."""
-    if "/" + member.name.lstrip("./") in apart:
+    if member.name[1:] in apart:
         return None
     if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
         raise ValueError(f"only files, folders and links can be copied into a sandbox, not {member.name!r}")
@@ -129,15 +152,25 @@ def _content_hash(size: int, pieces: Iterable[tuple[int, bytes]]) -> bytes:
 
 def _runs(piece: bytes) -> Iterator[tuple[int, bytes]]:
     """(start, bytes) of each stretch of blocks that are not all zeros."""
-    if _ZEROS not in piece and piece[-_BLOCK:].strip(b"\0"):
-        yield 0, piece
-        return
     start = None
-    for at in range(0, len(piece), _BLOCK):
-        if piece[at : at + _BLOCK].strip(b"\0"):
+    for at, empty in _stretches(piece):
+        if not empty:
             start = at if start is None else start
         elif start is not None:
             yield start, piece[start:at]
             start = None
     if start is not None:
         yield start, piece[start:]
+
+
+def _stretches(piece: bytes) -> Iterator[tuple[int, bool]]:
+    """(start, whether all are zeros) of consecutive stretches of blocks; large ones where that can be told at once."""
+    for at in range(0, len(piece), _LARGE):
+        large = piece[at : at + _LARGE]
+        if large == _ZEROS[: len(large)]:
+            yield at, True
+        elif _ZEROS[:_BLOCK] not in large and large[-_BLOCK:].strip(b"\0"):
+            yield at, False
+        else:
+            for block in range(0, len(large), _BLOCK):
+                yield at + block, not large[block : block + _BLOCK].strip(b"\0")

@@ -31,8 +31,8 @@ _COMPLETE = ".turnwise-complete"
 
 # Below dist-packages: what Debian's pytest drags in and does not need from Python 3.11 on.
 _NEEDLESS_LIBRARIES = (
-    "_distutils_hack", "exceptiongroup*", "importlib_metadata*", "more_itertools*", "pkg_resources", "setuptools*", "tomli*",
-    "typing_extensions*", "zipp*",
+    "_distutils_hack", "exceptiongroup*", "importlib_metadata*", "more_itertools*", "pkg_resources", "setuptools*",
+    "tomli*", "typing_extensions*", "zipp*",
 )  # fmt: skip
 _NEEDLESS = (
     *(f"usr/lib/python3/dist-packages/{name}" for name in _NEEDLESS_LIBRARIES),

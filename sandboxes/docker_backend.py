@@ -52,7 +52,8 @@ class DockerSandbox(ShellSandbox):
     The work folder, /tmp and /dev/shm are file systems in memory. Together they hold `Limits.disk_bytes`: a sixteenth
     (at most 64 MiB) in /dev/shm, a quarter in /tmp, the rest in the work folder; and at most three quarters of
     `Limits.memory_bytes`, towards which they count. They begin with what `Spec.folder` holds, or, without it, with what
-    the image holds in the work folder; all of it belongs to the sandbox's user.
+    the image holds in the work folder; all of it belongs to the sandbox's user. Volumes that the image declares are empty
+    and read-only.
 
     Args:
         spec: How it is to be made; `image` defaults to `images.default_image()`.
@@ -61,7 +62,7 @@ class DockerSandbox(ShellSandbox):
     Raises:
         SandboxUnavailableError: There is no daemon, or no such image.
         SandboxError: The container cannot be made, or its image lacks what a sandbox needs.
-        ValueError: The work folder lies in /tmp or /dev, or holds them.
+        ValueError: The work folder lies in /tmp or /dev, or something is mounted deep in a writable folder.
     """
 
     backend = "docker"
@@ -70,6 +71,12 @@ class DockerSandbox(ShellSandbox):
         super().__init__(spec)
         if spec.workdir.split("/")[1] in ("tmp", "dev", "proc", "sys"):
             raise ValueError(f"the work folder of a Docker sandbox cannot be {spec.workdir!r}: take one outside /tmp")
+        for path in self._apart:
+            if path.rpartition("/")[0] not in self._roots:
+                raise ValueError(
+                    f"what a Docker sandbox mounts or hides in a writable folder must lie directly in it, not at {path!r}: "
+                    "the folders above it would belong to root"
+                )
         self._roots = (*self._roots, _SHM)
         self._container: str | None = None
         self._stream: DockerTransport | None = None
@@ -83,6 +90,14 @@ class DockerSandbox(ShellSandbox):
         """What the daemon enforces."""
         info = docker_daemon.info()
         return docker_daemon.isolation(info, network=self.spec.network, warnings=self._warnings)
+
+    def _first(self) -> bytes | None:
+        if self.spec.folder is None:
+            image = _inspect(self._api, self._image)
+            found = images.folder_archive(image["Id"], self.workdir, self._apart)
+            if found is not None:
+                return found
+        return super()._first()
 
     def fork(self) -> DockerSandbox:
         """A new container with the same files."""
@@ -132,7 +147,11 @@ def container_config(api: Any, spec: Spec, image: dict[str, Any]) -> dict[str, A
         for inside, source in spec.mounts.items()
     ]  # fmt: skip
     # Volumes that an image declares would be writable, on the host's disk, and without a limit.
-    mounts += [{"Type": "volume", "Target": path, "ReadOnly": True} for path in config.get("Volumes") or {}]
+    volumes = set(config.get("Volumes") or {}) - {spec.workdir, *spec.mounts, "/tmp", _SHM}
+    mounts += [
+        {"Type": "tmpfs", "Target": path, "ReadOnly": True, "TmpfsOptions": {"SizeBytes": 4096, "Mode": 0o755}}
+        for path in sorted({*spec.hide, *volumes})
+    ]
     host = api.create_host_config(
         auto_remove=True,
         cap_drop=["ALL"],
@@ -194,8 +213,6 @@ def _tmpfs(spec: Spec) -> dict[str, str]:
     for at, (path, mode) in enumerate(((spec.workdir, "755"), ("/tmp", "1777"), (_SHM, "1777"))):
         size = "" if sizes is None else f",size={sizes[at]},nr_inodes={max(1024, sizes[at] // 8192)}"
         found[path] = f"rw,exec,nosuid,nodev,mode={mode},uid={_USER},gid={_USER}{size}"
-    for path in spec.hide:
-        found[path] = "ro,noexec,nosuid,nodev,size=4k,mode=755"
     return found
 
 

@@ -5,6 +5,7 @@ Where a registry can be reached it is made from the official slim Python image, 
 
 from __future__ import annotations
 
+import functools
 import io
 import subprocess
 import uuid
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from turnwise.sandboxes import debian_root, docker_daemon
+from turnwise.sandboxes import archives, debian_root, docker_daemon, reaper
 from turnwise.sandboxes.errors import SandboxError, SandboxUnavailableError
 
 REPOSITORY = "turnwise/sandbox"
@@ -84,14 +85,42 @@ def import_root(root: Path, tag: str) -> None:
     """
     command = ["tar", "--create", "--file=-", "--numeric-owner", "--sort=name", f"--directory={root}", "."]
     with _under_way(tag) as (api, part), subprocess.Popen(command, stdout=subprocess.PIPE) as packed:
-        assert packed.stdout is not None
-        pieces = iter(lambda: packed.stdout.read(_PIECE), b"")
+        read = packed.stdout.read if packed.stdout else bytes
+        pieces = iter(lambda: read(_PIECE), b"")
         repository, _, version = part.rpartition(":")
         answer = api.import_image_from_stream(pieces, repository=repository, tag=version, changes=["WORKDIR /work"])
         if packed.wait() != 0:
             raise SandboxError(f"the folder {root} cannot be read in full (tar ended with {packed.returncode})")
         if '"error"' in answer:
             raise SandboxUnavailableError(f"the Docker daemon does not take the image: {answer.strip()[-500:]}")
+
+
+@functools.lru_cache(maxsize=4)
+def folder_archive(image: str, folder: str, apart: tuple[str, ...] = ()) -> bytes | None:
+    """What an image holds in a folder, as an archive for a sandbox that has it as its work folder; None: nothing.
+
+    Args:
+        image: The image's number, not its name: the result is kept.
+        folder: Absolute path.
+        apart: Absolute paths in it that are left out.
+
+    Raises:
+        SandboxError: The daemon cannot read it.
+    """
+    from docker.errors import NotFound
+
+    with docker_daemon.daemon_faults(f"reading {folder} from the image", SandboxError):
+        api = docker_daemon.connect(_BUILD_SECONDS)
+        # Never started: it only lends its files.
+        container = api.create_container(image, entrypoint=["-"], labels={reaper.OWNER: reaper.owner()})["Id"]
+        try:
+            pieces, _ = api.get_archive(container, folder, chunk_size=_PIECE)
+            return archives.moved(b"".join(pieces), folder, apart)
+        except NotFound:
+            return None
+        finally:
+            api.remove_container(container, v=True, force=True)
+            api.close()
 
 
 def _from_slim(tag: str, say: Callable[[str], None]) -> str | None:

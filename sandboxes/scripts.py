@@ -41,15 +41,19 @@ folder=${{path%/*}}; folder=${{folder:-/}}
   exit {FULL}
 }}
 [[ -x $folder ]] && [[ ! -e $path || -w $path ]] || exit {FORBIDDEN}
-if [[ -w $folder ]]; then
+if [[ ! -e $path ]]; then
+  [[ -w $folder ]] || exit {FORBIDDEN}
+  put >"$path" && exit
+  rm -f -- "$path"
+elif [[ -w $folder ]]; then
   part=$folder/.turnwise-part
-  rm -rf -- "$part"
-  put >"$part" && {{ [[ ! -e $path ]] || chmod --reference="$path" -- "$part"; }} && mv -fT -- "$part" "$path" && exit 0
+  [[ ! -e $part && ! -L $part ]] || rm -rf -- "$part"
+  put >"$part" && chmod --reference="$path" -- "$part" && mv -fT -- "$part" "$path" && exit
   rm -f -- "$part"
-  exit {FULL}
+else
+  put >"$path" && exit
 fi
-[[ -e $path ]] || exit {FORBIDDEN}
-put >"$path" || exit {FULL}
+exit {FULL}
 """
 
 
@@ -102,32 +106,33 @@ def listing(roots: Sequence[str], apart: Sequence[str] = (), *, opened: bool) ->
     return _with_opened(roots, apart, f"{now}\n{find}", opened)
 
 
-def wipe(roots: Sequence[str]) -> str:
+def wipe(roots: Sequence[str], apart: Sequence[str] = ()) -> str:
     """Delete all that is in the folders; fails where something stays."""
+    but = " ".join(f"! -path {quote('.' + _escape_glob(path))}" for path in apart)
     return (
         "cd / || exit\n"
         f"find {_words(roots)} -xdev -type d ! -perm -0700 -exec chmod u+rwx -- {{}} \\;\n"
-        f"find {_words(roots)} -xdev -mindepth 1 -delete || exit\n"
+        f"find {_words(roots)} -xdev -mindepth 1 {but} -delete || exit\n"
     )
 
 
-def unpack(apart: Sequence[str] = ()) -> str:
+def unpack() -> str:
     """Unpack what `pack` printed, from standard input, into empty folders."""
-    # Where something is mounted in a folder, its mount point is root's, and cannot be changed.
-    keep = "--no-overwrite-dir" if apart else "--overwrite-dir"
     return (
         "cd / && closed=() || exit\n"
         "while IFS= read -r -d '' entry && [[ -n $entry ]]; do closed+=(\"$entry\"); done\n"
-        f"tar --extract --file=- --preserve-permissions --delay-directory-restore {keep} || exit\n{_CLOSE}"
+        f"tar --extract --file=- --preserve-permissions --delay-directory-restore || exit\n{_CLOSE}"
     )
 
 
-def first_files(size: int, apart: Sequence[str] = ()) -> str:
+def first_files(size: int) -> str:
     """What process 1 runs before the driver: check the image, unpack `size` bytes of its input, say so, and go on."""
-    lacks = "the image lacks $program; a sandbox needs bash, GNU coreutils, findutils and tar"
-    check = f'for program in {" ".join(PROGRAMS)}; do type -P "$program" || {{ echo "{lacks}"; exit 1; }}; done'
-    taken = f"head -c {size} | {{ {unpack(apart)}\n}}" if size else ":"
-    return f"( {check} >/dev/null; {taken} ) >&2 || exit 1; printf ready; IFS= read -r -d '' d && eval \"$d\""
+    lacks = "the image lacks $p; a sandbox needs bash, GNU coreutils, findutils and tar"
+    check = f'for p in {" ".join(PROGRAMS)}; do type -P $p >/dev/null || {{ echo "{lacks}"; exit 1; }}; done'
+    taken = f"head -c {size} | {{ {unpack()}\n}}" if size else ":"
+    # On one line, so that the driver's lines, and with them the commands', are counted from 1.
+    first = f"{check}\n{taken}".replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"( eval $'{first}' ) >&2 || exit 1; printf ready; IFS= read -r -d '' d && eval \"$d\""
 
 
 # `closed` holds `mode name` of each file and folder that the owner cannot read, folders before their contents.

@@ -175,7 +175,7 @@ class ShellSandbox(Sandbox):
     def _boot(self, archive: bytes | None) -> None:
         """Start process 1, let it check its image and unpack an archive, and hand it the driver."""
         transport = self._start()
-        script = scripts.first_files(len(archive or b""), self._apart)
+        script = scripts.first_files(len(archive or b""))
         deadline = time.monotonic() + _TREE_SECONDS
         message = bytearray()
         try:
@@ -195,13 +195,15 @@ class ShellSandbox(Sandbox):
 
     def _refill(self, archive: bytes | None) -> bool:
         """Replace the files in place, where that leaves nothing behind and there is room; whether it was done."""
-        if archive is None or self._apart:
+        if archive is None:
             return False
         if self._session_used:
             self._transport.interrupt()  # ends the worker, and with it all that a session has left in the shell
             self._session_used = False
         self._tree = TreeDigest()
-        code, _, _ = self._script(scripts.wipe(self._roots) + scripts.unpack(), stdin=archive, timeout=_TREE_SECONDS)
+        code, _, _ = self._script(
+            scripts.wipe(self._roots, self._apart) + scripts.unpack(), stdin=archive, timeout=_TREE_SECONDS
+        )
         return code == 0
 
     @contextmanager
