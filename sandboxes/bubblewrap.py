@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -9,8 +10,8 @@ from typing import ClassVar
 
 from turnwise.sandboxes import layers, visible
 from turnwise.sandboxes.base import Files, Isolation, Spec
-from turnwise.sandboxes.enclosure import Enclosure, Folders
-from turnwise.sandboxes.errors import SandboxError, SandboxUnavailableError
+from turnwise.sandboxes.enclosure import Enclosure, Folders, NoOverlayError
+from turnwise.sandboxes.errors import SandboxError
 from turnwise.sandboxes.launcher import launcher
 from turnwise.sandboxes.layer_digest import LayerDigest
 from turnwise.sandboxes.shell import ShellSession
@@ -19,19 +20,34 @@ from turnwise.sandboxes.streams import PipeTransport
 
 Fill = Callable[[Folders], None]
 
+_proven = False
+
 
 def unavailable(spec: Spec) -> str | None:
-    """Why bubblewrap cannot be used here, and what to do about it; None where it can."""
+    """Why bubblewrap cannot be used here for a `Spec`, and what to do about it; None where it can.
+
+    The first time, it starts a sandbox to find out.
+    """
+    global _proven
+    if spec.image is not None and not os.path.isfile(os.path.join(spec.image, "bin", "bash")):
+        return f"a bubblewrap sandbox's image is a folder with a root file system that has bash, not {spec.image!r}"
     try:
-        BubblewrapSandbox(Spec()).close()
+        if not _proven:
+            BubblewrapSandbox(Spec()).close()
+            _proven = True
     except SandboxError as error:
         return str(error)
     return None
 
 
 class BubblewrapSandbox(ShellSandbox):
-    """Linux namespaces through bubblewrap, with the work folder as an overlay, so that a reset or fork copies only what
-    has changed.
+    """Linux namespaces, made by bubblewrap: no daemon, and 10 ms to begin.
+
+    The root is read-only: this machine's /usr with a small /etc of its own, or the folder `Spec.image`. The work folder
+    is an overlay on `Spec.folder`, so that a reset or a fork copies only what has changed; where its file system allows
+    no overlay, it is copied. What is written is kept in memory, in the work folder, in /tmp, and in /dev/shm, which is
+    the same folder as /tmp. Files of `Spec.folder` and `Spec.mounts` that belong to the owner of that folder belong to
+    the sandbox's user inside.
 
     Args:
         spec: How it is to be made.
@@ -46,9 +62,10 @@ class BubblewrapSandbox(ShellSandbox):
 
     def __init__(self, spec: Spec, fill: Fill | None = None) -> None:
         super().__init__(spec)
-        self._fill = fill
         self._enclosure: Enclosure | None = None
-        self._layers = LayerDigest(visible.lower(spec))
+        self._end: weakref.finalize[[], BubblewrapSandbox] | None = None
+        self._lower = visible.lower(spec)
+        self._overlay = self._lower is not None and launcher().powers.overlay
         try:
             self._begin(fill)
         except BaseException:
@@ -58,7 +75,7 @@ class BubblewrapSandbox(ShellSandbox):
     @property
     def isolation(self) -> Isolation:
         """What is enforced here."""
-        return visible.isolation(self.spec, launcher().controllers)
+        return visible.isolation(self.spec, launcher().powers)
 
     def digest(self) -> str:
         """16 hex digits of the writable files."""
@@ -94,25 +111,45 @@ class BubblewrapSandbox(ShellSandbox):
         self._digest = None
 
     def _start(self, fill: Fill | None = None) -> PipeTransport:
-        request = visible.request(self.spec, launcher().controllers)
-        self._enclosure = Enclosure(request, fill)
-        weakref.finalize(self, self._enclosure.end)
-        return self._enclosure.transport
+        try:
+            enclosure = self._enclose(fill)
+        except NoOverlayError:
+            if not self._overlay:
+                raise
+            self._overlay = False
+            enclosure = self._enclose(fill)
+        self._enclosure = enclosure
+        self._end = weakref.finalize(self, enclosure.end)
+        self._layers = LayerDigest(self._lower, copied=not self._overlay)
+        return enclosure.transport
+
+    def _enclose(self, fill: Fill | None) -> Enclosure:
+        if fill is None and self._lower is not None and not self._overlay:
+            fill = partial(_copy_folder, self._lower)
+        return Enclosure(visible.request(self.spec, launcher().powers, overlay=self._overlay), fill)
 
     def _stop(self) -> None:
-        if self._enclosure is not None:
-            self._enclosure.end()
-        self._enclosure = None
+        if self._end is not None:
+            self._end()
+        self._enclosure = self._end = None
 
     def _folders(self) -> Folders:
         if self._enclosure is None:
-            raise SandboxUnavailableError("the sandbox is not running")
+            raise SandboxError("the sandbox is not running")
         return self._enclosure.folders
 
 
 def _copy(source: Folders, target: Folders) -> None:
     layers.copy(source.upper, target.upper, target.links)
     layers.copy(source.tmp, target.tmp, target.links)
+
+
+def _copy_folder(source: str, target: Folders) -> None:
+    descriptor = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        layers.copy(descriptor, target.upper, target.links)
+    finally:
+        os.close(descriptor)
 
 
 def _unpack(archive: bytes, target: Folders) -> None:

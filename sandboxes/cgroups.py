@@ -121,12 +121,14 @@ def _write(hierarchy: Hierarchy, name: str, file: str, value: str) -> None:
     descriptor = os.open(f"{name}/{file}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=hierarchy.folder)
     try:
         os.write(descriptor, value.encode())
+    except OSError as error:
+        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {value} to {file} of a control group") from error
     finally:
         os.close(descriptor)
 
 
 def _places(proc: str) -> list[tuple[int, list[str], list[str]]]:
-    """(version, controllers, folders to try) of each mounted hierarchy; version 1 first, for it takes its controllers."""
+    """(version, controllers, folders to try) of each mounted hierarchy; version 1 first."""
     own: dict[str, str] = {}
     with open(f"{proc}/cgroup", encoding="utf-8") as file:
         for line in file:

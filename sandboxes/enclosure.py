@@ -11,7 +11,7 @@ import socket
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from turnwise.sandboxes import seccomp
 from turnwise.sandboxes.errors import SandboxError, SandboxLostError
@@ -20,6 +20,10 @@ from turnwise.sandboxes.streams import PipeTransport
 
 _START_SECONDS = 60.0
 _END_SECONDS = 30.0
+
+
+class NoOverlayError(SandboxError):
+    """The work folder cannot be an overlay: its file system, or this kernel, does not allow it. It can be copied."""
 
 
 class Folders(NamedTuple):
@@ -68,7 +72,10 @@ class Enclosure:
         receive_error, stderr = self._keep(*os.pipe2(os.O_CLOEXEC))
         info, inform = self._keep(*os.pipe2(os.O_CLOEXEC))
         theirs = [stdin, stdout, stderr, inform]
-        with _memory_file(seccomp.rules()) as rules, launcher().start(request, [*theirs, rules]) as control:
+        with (
+            _memory_file(seccomp.rules(keep_cores=bool(request["cores"]))) as rules,
+            launcher().start(request, [*theirs, rules]) as control,
+        ):
             self._drop(theirs)
             control.settimeout(_START_SECONDS)
             self.outer, box = self._keep(*_answer(control))
@@ -79,7 +86,7 @@ class Enclosure:
                 control.send(b"+")
             with contextlib.suppress(ConnectionResetError):
                 if message := control.recv(1 << 16):
-                    raise SandboxError(json.loads(message)["error"])
+                    _raise(json.loads(message))
             self.transport = PipeTransport(send, receive, receive_error, self.interrupt)
             process = _process(info, receive_error)
         try:
@@ -157,8 +164,13 @@ def _answer(control: socket.socket) -> list[int]:
         raise SandboxError("the sandbox launcher ended while it was starting a sandbox")
     answer = json.loads(message)
     if "error" in answer:
-        raise SandboxError(f"the sandbox could not be prepared: {answer['error']}")
+        _raise(answer)
     return descriptors
+
+
+def _raise(answer: dict[str, Any]) -> NoReturn:
+    kind = SandboxError if answer["overlay"] else NoOverlayError
+    raise kind(f"the sandbox could not be prepared: {answer['error']}")
 
 
 def _process(info: int, stderr: int) -> int:

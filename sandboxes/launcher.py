@@ -11,8 +11,9 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from turnwise.sandboxes import seccomp
 from turnwise.sandboxes.errors import SandboxError, SandboxUnavailableError
 
 # The launcher imports three modules of this package, and nothing else of it: neither `turnwise` nor `sandboxes` runs.
@@ -40,12 +41,26 @@ ETC = {
 """The files of /etc, where no root file system was given. The empty ones are places for this machine's own."""
 
 
+class Powers(NamedTuple):
+    """What this machine lets a launcher do.
+
+    Attributes:
+        controllers: Those of `memory`, `cpu` and `pids` for which control groups can be made.
+        overlay: Overlays can be made; else a work folder is copied.
+        seccomp: Rules for system calls are known for this processor.
+    """
+
+    controllers: tuple[str, ...]
+    overlay: bool
+    seccomp: bool
+
+
 class Launcher:
     """One per process; `launcher()` gives it. Safe for use by several threads.
 
-    A request to start a sandbox carries a socket of its own, over which the child that becomes the sandbox answers: with
-    an error, or with descriptors of its process and its writable folders. Where it was told to hold, it then waits for
-    one byte. The end of that socket says that it has become bwrap.
+    A request to start a sandbox carries a socket of its own, over which the child that becomes the sandbox answers:
+    with an error, or with descriptors of its process and its files. Where it was told to hold, it then waits for one
+    byte. The end of that socket says that it has become bwrap.
 
     Raises:
         SandboxUnavailableError: The process cannot make the namespaces that it needs.
@@ -76,8 +91,8 @@ class Launcher:
         settings: dict[str, Any] = json.loads(answer)
         if "error" in settings:
             self.close()
-            raise SandboxUnavailableError(f"no namespaces can be made here: {settings['error']}")
-        self.controllers = tuple(settings["controllers"])
+            raise SandboxUnavailableError(f"no namespaces can be made here: {settings['error']}. {_advice()}")
+        self.powers = Powers(tuple(settings["controllers"]), settings["overlay"], seccomp.rules() is not None)
 
     def start(self, request: dict[str, Any], descriptors: Sequence[int]) -> socket.socket:
         """Ask for a sandbox.
@@ -119,6 +134,28 @@ class Launcher:
     def alive(self) -> bool:
         """Whether its process runs."""
         return self._process.poll() is None
+
+
+def _advice() -> str:
+    """What to do where namespaces are refused."""
+    if os.geteuid() == 0:
+        return (
+            "root needs the capability SYS_ADMIN to make them; in a container, run it privileged, "
+            "or run this program as another user"
+        )
+    advice = ["this user must be allowed to make user namespaces"]
+    for name, wanted in (
+        ("kernel/unprivileged_userns_clone", "1"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "0"),
+        ("user/max_user_namespaces", "1 or more"),
+    ):
+        with contextlib.suppress(OSError):
+            value = Path("/proc/sys", name).read_text(encoding="utf-8").strip()
+            if value != wanted and not (wanted == "1 or more" and value != "0"):
+                advice.append(f"sysctl {name.replace('/', '.')} is {value}, it must be {wanted}")
+    if len(advice) == 1:
+        advice.append("in a container, its seccomp profile must allow unshare and mount")
+    return "; ".join(advice)
 
 
 _launcher: Launcher | None = None

@@ -1,8 +1,8 @@
 """The launcher's own process: forks what becomes a sandbox, buries it, and ends them all when its host process ends.
 
 Started by `launcher.Launcher` as a bare Python with one socket; see there for the messages. It has one thread and stays
-small, so a fork is cheap. Each child that it forks waits as a spare, in control groups and a mount namespace of its own,
-until a request makes it a sandbox: what is slow about these is over by then.
+small, so a fork is cheap. Each child that it forks waits as a spare, in control groups and a mount namespace of its
+own, until a request makes it a sandbox: what is slow about these is over by then.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class _Launcher:
 
 def _refuse(control: int, reason: str) -> None:
     with socket.socket(fileno=os.dup(control)) as channel, contextlib.suppress(OSError):
-        channel.send(json.dumps({"error": reason}).encode())
+        channel.send(json.dumps({"error": reason, "overlay": True}).encode())
 
 
 def main() -> None:
@@ -153,11 +153,12 @@ def main() -> None:
     try:
         hierarchies = cgroups.usable()
         cgroups.remove_stale(hierarchies)
-        preparation.enter_stage(settings["etc"])
+        overlay = preparation.enter_stage(settings["etc"])
     except OSError as error:
         host.send(json.dumps({"error": str(error)}).encode())
         return
-    host.send(json.dumps({"controllers": [name for h in hierarchies for name in h.controllers]}).encode())
+    controllers = [name for hierarchy in hierarchies for name in hierarchy.controllers]
+    host.send(json.dumps({"controllers": controllers, "overlay": overlay}).encode())
     gc.disable()  # a collection in a child would copy most of this process's memory
     launcher = _Launcher(host, host_process, hierarchies)
     try:

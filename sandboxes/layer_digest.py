@@ -34,13 +34,15 @@ class LayerDigest:
 
     Args:
         lower: The folder below the work folder, or None for none.
+        copied: The work folder is no overlay, but began as a copy of it.
 
     Two equal trees give equal digests, however they came about: a file that was written anew with the same contents
     counts as unchanged, and so does a folder that was deleted and made again.
     """
 
-    def __init__(self, lower: str | None) -> None:
+    def __init__(self, lower: str | None, *, copied: bool = False) -> None:
         self._lower = lower
+        self._copied = copied
         self._contents: dict[_Key, bytes] = {}
 
     def of(self, upper: int, tmp: int) -> str:
@@ -68,7 +70,7 @@ class LayerDigest:
             if above:
                 above[-1].seen.add(node.name)
             if node.kind == "folder":
-                hides = node.opaque or bool(above and above[-1].hides)
+                hides = node.opaque or self._copied or bool(above and above[-1].hides)
                 above.append(_Folder(node.name, hides, below.enter(node.name), [], set()))
             else:
                 above[-1].lines.extend(self._leaf(node, below, remembered))

@@ -1,8 +1,8 @@
 """The writable layer of an overlay: walked, copied, packed and unpacked from outside, whatever its owner has put there.
 
 An agent owns what is in a layer and may change it at any moment. So nothing here follows a link, opens a name twice, or
-keeps more than a few descriptors: a walk holds one folder open, enters the next by name and comes back by `..`. What the
-owner has closed even to itself is opened for the time that it is looked at.
+keeps more than a few descriptors: a walk holds one folder open, enters the next by name and comes back by `..`. What
+the owner has closed even to itself is opened for the time that it is looked at.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import socket
+import stat
 from typing import Any
 
 from turnwise.sandboxes import cgroups, kernel
@@ -29,16 +30,25 @@ _DEVICES, _DEV = f"{BOX}/devices", f"{BOX}/dev"
 _FOLDERS = (LOWER, UPPER, MERGED, TMP, PLACES, ROOT, _DEVICES, _DEV, f"{BOX}/work", f"{BOX}/links")
 _DEVICE_NAMES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
+
+
+class NoOverlayError(OSError):
+    """The work folder cannot be an overlay here: its file system, or this kernel, does not allow it."""
+
+
 USER = 0x74770000
 """The user, where the launcher is root, that a sandbox's processes are outside of it: nobody's."""
 OWNERS = 1 << 16
 
 
-def enter_stage(etc: dict[str, str]) -> None:
+def enter_stage(etc: dict[str, str]) -> bool:
     """Move the launcher into namespaces of its own, with `STAGE` covered.
 
     Args:
         etc: The files of a sandbox's /etc: name -> text.
+
+    Returns:
+        Whether overlays can be made whose upper layer is in memory.
     """
     if os.geteuid() != 0:
         user, group = os.geteuid(), os.getegid()
@@ -56,6 +66,11 @@ def enter_stage(etc: dict[str, str]) -> None:
     for name, text in etc.items():
         os.makedirs(os.path.dirname(f"{ETC}/{name}"), exist_ok=True)
         _write(f"{ETC}/{name}", text)
+    try:
+        os.setxattr(BOX, "trusted.overlay.opaque" if os.geteuid() == 0 else "user.overlay.opaque", b"n")
+    except OSError:  # before Linux 6.6, a tmpfs has no attributes of users
+        return False
+    return True
 
 
 def user_namespace(uid: int, gid: int) -> int:
@@ -126,7 +141,7 @@ def become_sandbox(control: socket.socket, parent: int, hierarchies: list[cgroup
             raise OSError(problem)
         _become(json.loads(message), host, descriptors[1:], hierarchies, group)
     except OSError as error:
-        host.send(json.dumps({"error": str(error)}).encode())
+        host.send(json.dumps({"error": str(error), "overlay": not isinstance(error, NoOverlayError)}).encode())
 
 
 def _make_box() -> None:
@@ -165,11 +180,16 @@ def _become(
     kernel.mount("tmpfs", BOX, "tmpfs", kernel.MS_REMOUNT | kernel.MS_NOSUID | kernel.MS_NODEV, size)
     _hand_back(host)
     maps = {(uid, gid): owner for (uid, gid), owner in zip(request["owners"], owners, strict=True)}
-    _build_root(request, maps)
+    _build_root(request)
     if request["hold"] and not host.recv(1):
         return  # the host has changed its mind, or is gone
-    _mount_work(request)
+    try:
+        _mount_work(request, maps)
+    except OSError as error:
+        raise NoOverlayError(str(error)) from error
     _show_inside(request, maps)
+    if request["cores"]:
+        os.sched_setaffinity(0, request["cores"])
     for name, (soft, hard) in request["rlimits"].items():
         resource.setrlimit(getattr(resource, name), (soft, hard))
     kernel.leave_keyrings()
@@ -185,8 +205,8 @@ def _become(
     os.execve(request["bwrap"], arguments, {})
 
 
-def _build_root(request: dict[str, Any], maps: dict[tuple[int, int], int]) -> None:
-    """The read-only part of the root, and what lies below the work folder's overlay."""
+def _build_root(request: dict[str, Any]) -> None:
+    """The read-only part of the root, and /tmp."""
     for path in request["folders"]:
         os.makedirs(PLACES + path, 0o755, exist_ok=True)
     for path in request["files"]:
@@ -201,14 +221,19 @@ def _build_root(request: dict[str, Any], maps: dict[tuple[int, int], int]) -> No
         kernel.show(source, ROOT + path, recursive=True)
     kernel.mount(_DEV, f"{ROOT}/dev", flags=kernel.MS_BIND | kernel.MS_REC)
     kernel.show(TMP, f"{ROOT}/tmp", read_only=False)
-    if request["lower"]:
-        kernel.show(request["lower"], LOWER, _owner(request["lower"], maps))
 
 
-def _mount_work(request: dict[str, Any]) -> None:
-    if request["mode"] is not None:
-        os.chmod(UPPER, request["mode"])
-    options = f"lowerdir={LOWER},upperdir={UPPER},workdir={BOX}/work,index=off,metacopy=off,redirect_dir=off,xino=off"
+def _mount_work(request: dict[str, Any], maps: dict[tuple[int, int], int]) -> None:
+    """The work folder: an overlay, or, with nothing below it, just a folder."""
+    if request["lower"] is None:
+        kernel.show(UPPER, ROOT + request["workdir"], read_only=False)
+        return
+    kernel.show(request["lower"], LOWER, _owner(request["lower"], maps))
+    if not request["hold"]:
+        os.chmod(UPPER, stat.S_IMODE(os.stat(LOWER).st_mode))
+    options = (
+        f"lowerdir={LOWER},upperdir={UPPER},workdir={BOX}/work,index=off,metacopy=off,redirect_dir=nofollow,xino=off"
+    )
     options += "" if os.geteuid() == 0 else ",userxattr"
     kernel.mount("overlay", MERGED, "overlay", kernel.MS_NOSUID | kernel.MS_NODEV, options)
     kernel.show(MERGED, ROOT + request["workdir"], read_only=False)
@@ -219,7 +244,10 @@ def _show_inside(request: dict[str, Any], maps: dict[tuple[int, int], int]) -> N
     root = os.open(ROOT, os.O_PATH | os.O_CLOEXEC)
     for path, source in request["shown"].items():
         place = _place(root, path, folder=os.path.isdir(source))
-        kernel.show(source, place, _owner(source, maps))
+        try:
+            kernel.show(source, place, _owner(source, maps))
+        except OSError:  # owners cannot be mapped there: what others may read can still be seen
+            kernel.show(source, place)
         os.close(place)
     for path in request["hidden"]:
         try:

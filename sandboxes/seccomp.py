@@ -27,8 +27,8 @@ _REFUSED = {
     "userfaultfd": (323, 282),
     "open_by_handle_at": (304, 265),
     "kexec_load": (246, 104),
-    "sched_setaffinity": (203, 122),
 }
+_SET_AFFINITY = (203, 122)
 # Which argument of them names a process; 1 is refused.
 _ABOUT_A_PROCESS = {
     "ptrace": ((101, 117), 1),
@@ -42,8 +42,19 @@ _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _X32 = 0x40000000
 
 
-def rules(machine: str | None = None) -> bytes | None:
-    """The program for a kind of processor, this machine's by default; None where its numbers are not known."""
+def rules(machine: str | None = None, *, keep_cores: bool = False) -> bytes | None:
+    """The program for a kind of processor.
+
+    Args:
+        machine: As `os.uname` calls it; default: this machine's.
+        keep_cores: Processes may not choose other cores to run on.
+
+    Returns:
+        None where the system calls' numbers are not known.
+
+    >>> len(rules("x86_64")) % 8, rules("z80")
+    (0, None)
+    """
     machine = machine or os.uname().machine
     if machine not in _ARCHITECTURES:
         return None
@@ -56,7 +67,7 @@ def rules(machine: str | None = None) -> bytes | None:
         (_AT_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, _ABSENT),
     ]
-    for numbers in _REFUSED.values():
+    for numbers in (*_REFUSED.values(), *([_SET_AFFINITY] if keep_cores else [])):
         program += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _REFUSE)]
     for numbers, argument in _ABOUT_A_PROCESS.values():
         program += [

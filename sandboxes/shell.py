@@ -7,10 +7,10 @@ ends (`exit`, `exec`, a kill), process 1 writes the end mark in its place and fo
 process 1 but with the one signal that it handles, which kills everything but process 1: that is also how the host ends
 a command that ran out of time. No step of it needs a free process slot, memory, or disk.
 
-A request is a head of five words, ended by a NUL: mode, number, and the bytes of folder, command and standard input, which
-follow. No folder stands for the work folder. bash reads byte by byte up to a NUL, but in blocks where it knows how many;
-only in a locale of single bytes does it count bytes, and to change to that takes as long as reading a hundred. So a short
-command has the length 0 and is ended by a NUL.
+A request is a head of five words, ended by a NUL: mode, number, and the bytes of folder, command and standard input,
+which follow. No folder stands for the work folder. bash reads byte by byte up to a NUL, but in blocks where it knows
+how many; only in a locale of single bytes does it count bytes, and to change to that takes as long as reading a
+hundred. So a short command has the length 0 and is ended by a NUL.
 An end mark is `\n<mark> <number> <exit code>\n`. The mark is a secret of the session: a command that prints something
 like it does not confuse the host. A command in session mode could find it out; it could then forge only its own output.
 """
@@ -49,7 +49,8 @@ _WORKER = (
     "( trap - USR1; echo 1000 >/proc/self/oom_score_adj; "
     "while IFS=' ' read -r -d '' _tw_mode _tw_number _tw_folder _tw_length _tw_bytes; do "
     "_tw_mode=$_tw_first$_tw_mode _tw_first=; "
-    "if ((_tw_folder)); then LC_ALL=C IFS= read -r -N $_tw_folder _tw_folder || exit 250; else _tw_folder=$_tw_home; fi; "
+    "if ((_tw_folder)); then LC_ALL=C IFS= read -r -N $_tw_folder _tw_folder || exit 250; "
+    "else _tw_folder=$_tw_home; fi; "
     "if ((_tw_length)); then LC_ALL=C IFS= read -r -N $_tw_length _tw_command || exit 250; "
     "else IFS= read -r -d '' _tw_command || exit 250; fi; "
     "_tw_input=/dev/null; if [[ $_tw_bytes != 0 ]]; then " + _READ_INPUT + "fi; "

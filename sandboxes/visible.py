@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import posixpath
 import shutil
-import stat
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from turnwise.sandboxes import preparation
 from turnwise.sandboxes.base import Enforcement, Isolation, Spec
 from turnwise.sandboxes.errors import SandboxUnavailableError
+from turnwise.sandboxes.launcher import Powers
 from turnwise.sandboxes.shell import DRIVEN_BOOT, DRIVER
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -19,6 +21,9 @@ _ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _HOST_ETC = ("ld.so.cache", "alternatives", "localtime")
 _NETWORK_ETC = ("ssl",)
 _BYTES_AN_INODE = 8192
+_OWN_PROCESSES = 2
+"""Of the processes in a sandbox, those that are not its commands': process 1 and its worker."""
+_turn = itertools.count()
 
 
 def bwrap_path() -> str:
@@ -35,12 +40,13 @@ def bwrap_path() -> str:
     return os.path.realpath(path)
 
 
-def request(spec: Spec, controllers: tuple[str, ...]) -> dict[str, Any]:
+def request(spec: Spec, powers: Powers, *, overlay: bool) -> dict[str, Any]:
     """What the launcher is asked for; `preparation` says what becomes of it.
 
     Args:
         spec: The sandbox.
-        controllers: Control groups that are there.
+        powers: What this machine lets the launcher do.
+        overlay: Whether the work folder is an overlay; if not, it is filled by copying.
     """
     limits = spec.limits
     root, links = _host_root(spec) if spec.image is None else ({}, {})
@@ -51,15 +57,14 @@ def request(spec: Spec, controllers: tuple[str, ...]) -> dict[str, Any]:
     sources = {**root, **{inside: str(source) for inside, source in spec.mounts.items()}}
     files = {path for path in given if os.path.isfile(sources[path])}
     shown = {inside: os.path.realpath(source) for inside, source in spec.mounts.items()}
-    below = lower(spec)
+    below = lower(spec) if overlay else None
     statuses = [os.stat(path) for path in (*shown.values(), *([below] if below else []))]
-    disk = disk_bytes(spec, controllers)
+    disk = disk_bytes(spec, powers)
     return {
         "bwrap": bwrap_path(),
         "image": None if spec.image is None else os.path.realpath(spec.image),
         "workdir": spec.workdir,
         "lower": below,
-        "mode": stat.S_IMODE(os.stat(below).st_mode) | 0o700 if below else 0o755,
         "root": root,
         "links": links,
         "folders": sorted(folders | (given - files)),
@@ -70,30 +75,40 @@ def request(spec: Spec, controllers: tuple[str, ...]) -> dict[str, Any]:
         "disk": disk or 0,
         "inodes": 0 if disk is None else disk // _BYTES_AN_INODE + 1000,
         "limits": {"memory": limits.memory_bytes, "cpus": limits.cpus, "processes": limits.processes},
-        "rlimits": _rlimits(spec, controllers),
-        "arguments": _arguments(spec),
+        "rlimits": _rlimits(spec, powers),
+        "cores": cores(limits.cpus) if limits.cpus is not None and "cpu" not in powers.controllers else [],
+        "arguments": _arguments(spec, powers),
     }
 
 
-def disk_bytes(spec: Spec, controllers: tuple[str, ...]) -> int | None:
+def disk_bytes(spec: Spec, powers: Powers) -> int | None:
     """The size of the file system that holds the writable folders.
 
     It is in memory. Where memory is limited for the sandbox as a whole, files may take three quarters of it: else a
     full disk would leave no memory for a shell.
     """
     disk, memory = spec.limits.disk_bytes, spec.limits.memory_bytes
-    if memory is None or "memory" not in controllers:
+    if memory is None or "memory" not in powers.controllers:
         return disk
     return memory * 3 // 4 if disk is None else min(disk, memory * 3 // 4)
 
 
-def isolation(spec: Spec, controllers: tuple[str, ...]) -> Isolation:
-    """What is enforced for a sandbox, given the control groups that are there."""
-    notes = []
+def isolation(spec: Spec, powers: Powers) -> Isolation:
+    """What is enforced for a sandbox."""
+    notes = ["files are kept in memory"]
     memory: Enforcement = "sandbox"
-    if "memory" not in controllers:
+    cpus: Enforcement = "sandbox"
+    if "memory" in powers.controllers:
+        notes[0] += ", and count towards memory_bytes"
+        disk, wanted = disk_bytes(spec, powers), spec.limits.disk_bytes
+        if disk is not None and (wanted is None or disk < wanted):
+            notes.append(f"files may take {disk:,} bytes, for more would leave too little memory")
+    else:
         memory = "process"
-        notes.append("no control group can be made here: memory is limited for each process by itself")
+        notes.append("no control group for memory can be made here: it is limited for each process by itself")
+    if "cpu" not in powers.controllers:
+        cpus = "sandbox" if powers.seccomp else "process"
+        notes.append("no control group for CPU time can be made here: it is limited to whole cores")
     return Isolation(
         backend="bubblewrap",
         network=not spec.network,
@@ -101,14 +116,31 @@ def isolation(spec: Spec, controllers: tuple[str, ...]) -> Isolation:
         processes=True,
         user=True,
         memory=memory,
-        cpus="sandbox" if "cpu" in controllers else "none",
-        pids="sandbox" if "pids" in controllers else "none",
+        cpus=cpus,
+        pids="sandbox",
         disk="sandbox",
         notes=tuple(notes),
     )
 
 
-def _arguments(spec: Spec) -> list[str]:
+def cores(cpus: float) -> list[int]:
+    """Cores for a sandbox whose CPU time cannot be limited otherwise; none if there are no more than it may use.
+
+    Sandboxes take turns on the cores that this process may use.
+    """
+    mine = sorted(os.sched_getaffinity(0))
+    count = math.ceil(cpus)
+    if count >= len(mine):
+        return []
+    first = next(_turn) * count
+    return [mine[(first + i) % len(mine)] for i in range(count)]
+
+
+def _arguments(spec: Spec, powers: Powers) -> list[str]:
+    boot = list(DRIVEN_BOOT)
+    if spec.limits.processes is not None and "pids" not in powers.controllers:
+        # Set in the sandbox's own user namespace, this counts its processes only.
+        boot[-2] = f"ulimit -u {spec.limits.processes + _OWN_PROCESSES}; {boot[-2]}"
     variables = {"HOME": spec.workdir, "PATH": PATH, "LANG": "C.UTF-8", "TMPDIR": "/tmp", **spec.env, "d": DRIVER}
     return [
         *("--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1", "--new-session", "--die-with-parent"),
@@ -116,7 +148,7 @@ def _arguments(spec: Spec) -> list[str]:
         *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv"),
         *(word for name, value in variables.items() for word in ("--setenv", name, value)),
         *("--dev-bind", preparation.ROOT, "/", "--proc", "/proc", "--ro-bind", preparation.EMPTY, "/proc/1"),
-        *("--chdir", spec.workdir, "--", *DRIVEN_BOOT),
+        *("--chdir", spec.workdir, "--", *boot),
     ]
 
 
@@ -154,8 +186,8 @@ def lower(spec: Spec) -> str | None:
     return None
 
 
-def _rlimits(spec: Spec, controllers: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+def _rlimits(spec: Spec, powers: Powers) -> dict[str, tuple[int, int]]:
     limits = {"RLIMIT_CORE": (0, 0), "RLIMIT_MSGQUEUE": (0, 0)}
-    if spec.limits.memory_bytes is not None and "memory" not in controllers:
+    if spec.limits.memory_bytes is not None and "memory" not in powers.controllers:
         limits["RLIMIT_AS"] = (spec.limits.memory_bytes, spec.limits.memory_bytes)
     return limits
