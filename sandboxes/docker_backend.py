@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import socket
 import weakref
@@ -51,9 +52,12 @@ class DockerSandbox(ShellSandbox):
 
     The work folder, /tmp and /dev/shm are file systems in memory. Together they hold `Limits.disk_bytes`: a sixteenth
     (at most 64 MiB) in /dev/shm, a quarter in /tmp, the rest in the work folder; and at most three quarters of
-    `Limits.memory_bytes`, towards which they count. They begin with what `Spec.folder` holds, or, without it, with what
-    the image holds in the work folder; all of it belongs to the sandbox's user. Volumes that the image declares are empty
-    and read-only.
+    `Limits.memory_bytes`, towards which they count. The work folder begins with what `Spec.folder` holds or, without
+    it, with what the image holds there; all of it belongs to the sandbox's user. Volumes that the image declares are
+    empty and read-only.
+
+    Attributes:
+        container: The container's number, or None where there is none.
 
     Args:
         spec: How it is to be made; `image` defaults to `images.default_image()`.
@@ -72,14 +76,12 @@ class DockerSandbox(ShellSandbox):
         if spec.workdir.split("/")[1] in ("tmp", "dev", "proc", "sys"):
             raise ValueError(f"the work folder of a Docker sandbox cannot be {spec.workdir!r}: take one outside /tmp")
         for path in self._apart:
-            if path.rpartition("/")[0] not in self._roots:
-                raise ValueError(
-                    f"what a Docker sandbox mounts or hides in a writable folder must lie directly in it, not at {path!r}: "
-                    "the folders above it would belong to root"
-                )
+            if path.rpartition("/")[0] not in self._roots:  # the folders between would belong to root
+                raise ValueError(f"a mount or hidden folder in {self._roots} must lie directly in it: got {path!r}")
         self._roots = (*self._roots, _SHM)
-        self._container: str | None = None
+        self.container: str | None = None
         self._stream: DockerTransport | None = None
+        self._dropped: weakref.finalize[[], DockerSandbox] | None = None
         self._warnings: tuple[str, ...] = ()
         self._api = docker_daemon.client()
         self._image = spec.image or images.default_image()
@@ -108,25 +110,26 @@ class DockerSandbox(ShellSandbox):
         image = _inspect(self._api, self._image)
         with daemon_faults("making a container", SandboxError):
             made = self._api.create_container_from_config(container_config(self._api, self.spec, image))
-        container = self._container = made["Id"]
+        container = self.container = made["Id"]
         self._warnings = tuple(made.get("Warnings") or ())
         _live[container] = None
         with daemon_faults("attaching to the container", SandboxError):
             connection = self._api.attach_socket(container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        self._stream = _live[container] = DockerTransport(_socket(connection), self._interrupt)
-        weakref.finalize(self, self._stream.close).atexit = False
+        stream = DockerTransport(_socket(connection), functools.partial(_interrupt, self._api, container))
+        self._stream = _live[container] = stream
+        # Where a sandbox is dropped without `close`, its shell reads to the end of its input, and the container ends.
+        self._dropped = weakref.finalize(self, stream.close)
+        self._dropped.atexit = False
         with _no_bash(self._image), daemon_faults("starting the container", SandboxError):
             self._api.start(container)
-        return self._stream
+        return stream
 
     def _stop(self) -> None:
-        if self._container is not None:
-            _remove(self._api, self._container, self._stream)
-        self._container = self._stream = None
-
-    def _interrupt(self) -> None:
-        with daemon_faults("stopping a command", SandboxLostError):
-            self._api.kill(self._container, INTERRUPT)
+        if self.container is not None:
+            _remove(self._api, self.container, self._stream)
+        if self._dropped is not None:
+            self._dropped.detach()
+        self.container = self._stream = self._dropped = None
 
 
 def container_config(api: Any, spec: Spec, image: dict[str, Any]) -> dict[str, Any]:
@@ -249,6 +252,11 @@ def _socket(connection: Any) -> socket.socket:
     """The socket in docker-py's file-like wrapper."""
     found: socket.socket = getattr(connection, "_sock", connection)
     return found
+
+
+def _interrupt(api: Any, container: str) -> None:
+    with daemon_faults("stopping a command", SandboxLostError):
+        api.kill(container, INTERRUPT)
 
 
 def _remove(api: Any, container: str, stream: DockerTransport | None) -> None:

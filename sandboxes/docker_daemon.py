@@ -12,7 +12,7 @@ from turnwise.sandboxes.base import Enforcement, Isolation
 from turnwise.sandboxes.errors import SandboxError, SandboxUnavailableError
 from turnwise.sandboxes.reaper import reap
 
-_CALL_SECONDS = 30.0
+_CALL_SECONDS = 60.0
 """How long the daemon may take to answer one call. It is never waited for without end."""
 
 
@@ -113,8 +113,12 @@ def daemon_faults(doing: str, kind: type[SandboxError]) -> Iterator[None]:
 
     try:
         yield
-    except (DockerException, RequestException, OSError) as error:
+    except DockerException as error:
         raise kind(f"{doing} failed: {getattr(error, 'explanation', None) or error}") from error
+    except (RequestException, OSError) as error:
+        if issubclass(kind, SandboxUnavailableError):
+            raise kind(_why_no_daemon(str(error))) from error
+        raise kind(f"{doing} failed, for the Docker daemon does not answer: {error}") from error
 
 
 def isolation(info: Mapping[str, Any], *, network: bool, warnings: tuple[str, ...] = ()) -> Isolation:

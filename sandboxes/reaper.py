@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,9 @@ def reap(api: Any) -> int:
                 api.remove_container(container["Id"], v=True, force=True)
                 removed += 1
             except APIError as error:
-                # Another process reaps at the same time, or the daemon removes it by itself.
+                # 404 and 409: another process reaps at the same time, or the daemon removes it by itself.
                 if error.status_code not in (404, 409):
-                    raise
+                    warnings.warn(f"an abandoned container cannot be removed: {error}", RuntimeWarning, stacklevel=2)
     return removed
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from shlex import quote
 
+from turnwise.sandboxes.base import FILE_LIMIT
+
 PROGRAMS = ("cat", "chmod", "find", "head", "mkdir", "mv", "realpath", "rm", "tar")
 """What an image must hold beside bash."""
 
@@ -25,7 +27,7 @@ _READ = f"""
 [[ ! -d $path ]] || exit {FOLDER}
 [[ -f $path ]] || exit {SPECIAL}
 [[ -r $path ]] || exit {FORBIDDEN}
-exec cat <"$path"
+exec head -c {FILE_LIMIT + 1} <"$path"
 """
 # A new file takes the old one's place whole, so that a full disk loses nothing; where its folder is closed but the file
 # itself is open, it is written in place. `put` writes the data to standard output.

@@ -99,7 +99,7 @@ class ShellSandbox(Sandbox):
 
     def read(self, path: str) -> bytes:
         """A file's contents."""
-        code, data, _ = self._script(scripts.read(self._absolute(path)), limit=FILE_LIMIT + 1)
+        code, data, _ = self._script(scripts.read(self._absolute(path)), limit=FILE_LIMIT + 2)
         if len(data) > FILE_LIMIT:
             raise FileTooLargeError(errno.EFBIG, f"the file has more than {FILE_LIMIT:,} bytes", path)
         if code != 0:
@@ -241,9 +241,11 @@ class ShellSandbox(Sandbox):
         with self._using() as shell:
             # What a session has defined, set or unset must not change what our scripts do.
             command = f"{_CLEAN} {quote(script)} bash" if self._session_used else script
-            stdout, stderr, result = shell.run_bytes(command, timeout=timeout, output_bytes=limit, stdin=stdin)
+            stdout, stderr, result = shell.run_bytes(command, timeout=timeout, output_bytes=limit, cwd="/", stdin=stdin)
             if result.timed_out:
                 raise SandboxLostError(f"the sandbox did not finish its own work on files within {timeout:.0f} s")
+            if result.output_truncated and limit != _MESSAGE_LIMIT:
+                raise SandboxError(f"the sandbox's files come to more than {limit:,} bytes")
             return result.exit_code, stdout, stderr
 
     def _output(self, script: Callable[[bool], str]) -> bytes:
