@@ -51,15 +51,15 @@ def take_baseline(place: Workplace, bounds: Bounds, seed: int, *, skip_red: bool
         ProjectError: The suite did not run, is red, or has no test that can be relied on.
     """
     paths = test_files(place.project)
-    limits = {"timeout": bounds.suite_seconds, "test_timeout": bounds.suite_seconds}
-    first = run_suite(place, paths, **limits)
+    first = run_suite(place, paths, timeout=bounds.suite_seconds, test_timeout=bounds.suite_seconds)
     refuse_red(first, place.project.name, allow_failing=skip_red)
     passed = first.with_outcome("passed")
     quick = [test for test in passed if first.seconds[test] <= bounds.test_seconds]
     place.reset()
-    # Tracing takes about three times as long.
-    slower = {name: 5 * seconds for name, seconds in limits.items()}
-    second = run_suite(place, _shuffled(paths, seed), tests=quick, trace=True, **slower)
+    # Tracing makes tests several times slower.
+    seconds = 10 * bounds.suite_seconds
+    shuffled = _shuffled(paths, seed)
+    second = run_suite(place, shuffled, tests=quick, trace=True, timeout=seconds, test_timeout=seconds)
     place.reset()
     tests = tuple(test for test in quick if second.outcomes.get(test) == "passed")
     if not tests:

@@ -25,7 +25,7 @@ class Bounds:
     """
 
     test_seconds: float = 2.0
-    fail_to_pass: int = 30
+    fail_to_pass: int = 100
     share: float = 0.5
     reached: int = 40
     others: int = 10

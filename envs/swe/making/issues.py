@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Sequence
 
+from turnwise.envs.swe.making.module_parts import PARSER
 from turnwise.envs.swe.making.symptoms import Symptom
 from turnwise.envs.swe.tasks import Project
 
@@ -16,7 +18,7 @@ _OPENINGS = (
     "I ran into this with the following:",
 )
 _MORE = ("Possibly related:", "Something else that looks wrong:", "This goes wrong as well:", "I also noticed this:")
-_SHORT = 44
+_SHORT = 60
 
 
 def write_issue(project: Project, symptoms: Sequence[Symptom]) -> str:
@@ -54,20 +56,45 @@ def script(symptom: Symptom) -> str:
     lines = list(symptom.code)
     if symptom.look:
         lines.append(f"print(repr({symptom.look}))" if symptom.text_value else f"print({symptom.look})")
-    return "\n".join(lines)
+    return _spaced("\n".join(lines))
+
+
+def _spaced(code: str) -> str:
+    """A script with empty lines after its imports and around its functions, as people write them."""
+    lines = code.split("\n")
+    spaced: list[str] = []
+    before: ast.stmt | None = None
+    with PARSER:
+        tree = ast.parse(code)
+    for statement in tree.body:
+        first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", []))])
+        if before is not None and (
+            _is_block(before) or _is_block(statement) or _is_import(before) > _is_import(statement)
+        ):
+            spaced.append("")
+        spaced += lines[first - 1 : statement.end_lineno]
+        before = statement
+    return "\n".join(spaced)
+
+
+def _is_block(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+
+
+def _is_import(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Import | ast.ImportFrom)
 
 
 def _section(symptom: Symptom, opening: str) -> str:
-    expected = symptom.expected if symptom.look or symptom.raises_expected else "No error."
-    actual = symptom.actual if symptom.look or symptom.raises_actual else "No error."
-    return "\n\n".join(
-        [
-            opening,
-            f"```python\n{script(symptom)}\n```",
-            f"Expected:\n\n```\n{expected}\n```",
-            f"Actual:\n\n```\n{actual}\n```",
-        ]
-    )
+    expected = _told(symptom.expected, bool(symptom.look) or symptom.raises_expected)
+    actual = _told(symptom.actual, bool(symptom.look) or symptom.raises_actual)
+    return f"{opening}\n\n```python\n{script(symptom)}\n```\n\nExpected:{expected}\n\nActual:{actual}"
+
+
+def _told(text: str, is_something: bool) -> str:
+    if not is_something:
+        return " no error"
+    return f" `{text}`" if len(text) <= _SHORT and "`" not in text and "\n" not in text else f"\n\n```\n{text}\n```"
 
 
 def _pick(phrases: Sequence[str], symptom: Symptom) -> str:

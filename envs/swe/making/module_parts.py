@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
+import threading
 from typing import TypeAlias
 
 Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
+PARSER = threading.RLock()
+"""Held while syntax trees are made: Python 3.11 counts their depth for all threads at once, and fails."""
 _MAX_LINES = 14
 """A longer function or constant is no part of a short report."""
 
@@ -53,6 +57,16 @@ class ModuleParts:
         indent = " " * node.col_offset if isinstance(node, ast.stmt) else ""
         first_line, *rest = segment.split("\n")
         return "\n".join([first_line, *(line.removeprefix(indent) for line in rest)])
+
+    def is_imported(self, name: str) -> bool:
+        """Whether a name is imported, and not from the standard library."""
+        statement = self._defined.get(name)
+        if isinstance(statement, ast.ImportFrom):
+            return (statement.module or "").split(".")[0] not in sys.stdlib_module_names
+        if isinstance(statement, ast.Import):
+            alias = next(a for a in statement.names if (a.asname or a.name).split(".")[0] == name)
+            return alias.name.split(".")[0] not in sys.stdlib_module_names
+        return False
 
     def lines_for(self, names: set[str], missing: set[str]) -> list[str]:
         """Lines that define names, with all that they need themselves.

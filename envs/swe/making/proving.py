@@ -20,6 +20,8 @@ from turnwise.envs.swe.making.workplaces import Workplace
 from turnwise.envs.swe.tasks import Project, Task
 from turnwise.envs.swe.testing import run_tests
 
+_CHECKS = frozenset({"AssertionError", "Failed"})
+"""What a test raises that sees a wrong result. A function that only crashes would not outlive its first call."""
 _MIN_COPIED = 30
 """Fewer characters of the original, found elsewhere too, give nothing away."""
 
@@ -68,7 +70,7 @@ def prove(
     wanted = [test for test in baseline.tests if test in {*candidate.reaching, *others}]
     run = _run(place, candidate.files, wanted, baseline, bounds)
     failing = frozenset(run.with_outcome("failed", "error"))
-    reason = _rejected(run, wanted, failing, baseline, bounds)
+    reason = _rejected(run, candidate, wanted, failing, baseline, bounds)
     if not reason and any(not (part & failing).difference(*_without(parts, part)) for part in parts):
         reason = "a part of the combination does not show by itself"
     if reason:
@@ -105,7 +107,14 @@ def _run(
     return run
 
 
-def _rejected(run: SuiteRun, wanted: Sequence[str], failing: frozenset[str], baseline: Baseline, bounds: Bounds) -> str:
+def _rejected(
+    run: SuiteRun,
+    candidate: Candidate,
+    wanted: Sequence[str],
+    failing: frozenset[str],
+    baseline: Baseline,
+    bounds: Bounds,
+) -> str:
     if run.stopped is not None:
         return "a test hangs or fills the memory"
     if run.errors or not run.finished:
@@ -116,9 +125,15 @@ def _rejected(run: SuiteRun, wanted: Sequence[str], failing: frozenset[str], bas
         return "too many tests fail"
     if set(wanted) - run.outcomes.keys():
         return "it changes which tests there are"
+    if failing >= frozenset(candidate.reaching) and not {_kind(run, test) for test in failing} & _CHECKS:
+        return "whatever calls it crashes"
     if sum(baseline.seconds[test] for test in failing) > bounds.grading_seconds / 2:
         return "the failing tests take too long"
     return ""
+
+
+def _kind(run: SuiteRun, test: str) -> str:
+    return run.failures[test].type if test in run.failures else ""
 
 
 def _bounded(

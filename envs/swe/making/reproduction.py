@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from turnwise.envs.swe.making.cutting import split_id
-from turnwise.envs.swe.making.module_parts import ModuleParts
+from turnwise.envs.swe.making.module_parts import MissingNameError, ModuleParts
 from turnwise.envs.swe.making.suites import Failure
 from turnwise.envs.swe.mutation.sites import called_name
 
@@ -28,6 +28,7 @@ _RELATE = {
 }  # fmt: skip
 _LOOK = {"assertTrue", "assertFalse", "assertIsNone", "assertIsNotNone", "assertIsInstance", "assertNotIsInstance"}
 _RAISES = {"raises", "assertRaises", "assertRaisesRegex"}
+_SHORT = 60
 _EXPECTED_NAMES = ("expected", "expect", "want", "wanted", "answer", "correct", "truth", "desired")
 
 
@@ -42,21 +43,21 @@ class Reproduction:
     Attributes:
         test: The test that they come from.
         code: Imports and what leads up to it, as lines.
-        observed: Ways of looking at it, best first: expressions to be evaluated after `code`. None where the failure is
-            that `code` itself raises something, or fails to.
+        look: What to look at in the end, an expression; empty where the failure is that `code` itself raises something,
+            or fails to.
         raises: The exception that is expected of `code`, or an empty text.
         callee: What was called, for example `chunked` or `cache.get`.
     """
 
     test: str
     code: tuple[str, ...]
-    observed: tuple[str, ...]
+    look: str
     raises: str
     callee: str
 
 
-def reproduce(test: str, data: bytes, failure: Failure) -> Reproduction:
-    """A reproduction of a test's failure.
+def reproduce(test: str, data: bytes, failure: Failure) -> list[Reproduction]:
+    """Reproductions of a test's failure that may work, best first.
 
     Args:
         test: Its id.
@@ -108,31 +109,34 @@ class _Builder:
         self._test, self._module, self._function = test, module, function
         self._chain, self._failure = chain, failure
 
-    def build(self) -> Reproduction:
+    def build(self) -> list[Reproduction]:
         statement = self._chain[-1][0]
         raising = next((s for s, _ in self._chain if isinstance(s, ast.With) and _raised_by_with(s)), None)
         if raising is not None:
             depth = next(i for i, (s, _) in enumerate(self._chain) if s is raising)
             self._chain = self._chain[: depth + 1]
-            return self._finish(raising.body, [], _raised_by_with(raising))
+            return [self._finish(raising.body, raises=_raised_by_with(raising))]
         if isinstance(statement, ast.Assert):
-            return self._finish([], self._looks(statement.test), "")
+            test = statement.test
+            if isinstance(test, ast.Call) and called_name(test) in _RAISES and len(test.args) >= 2:
+                return [self._raising(test)]
+            return self._each(self._looks(test))
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             call = statement.value
             name = called_name(call)
             if name in _RAISES and len(call.args) >= 2:
-                return self._finish_raising(call)
+                return [self._raising(call)]
             if name in _COMPARE | _RELATE.keys() and len(call.args) >= 2:
-                return self._finish([], self._compared(call.args[0], call.args[1], _RELATE.get(name, "==")), "")
+                return self._each(self._compared(call.args[0], call.args[1], _RELATE.get(name, "==")))
             if name in _LOOK and call.args:
-                return self._finish([], self._looks(call.args[0]), "")
+                return self._each(self._looks(call.args[0]))
             if _roots(call.func) & {"self", "cls"}:
                 raise NoReproductionError("the test calls a method of its own class")
         if isinstance(statement, ast.For | ast.While | ast.If | ast.With | ast.Try | ast.FunctionDef | ast.ClassDef):
             raise NoReproductionError("the failure comes up in the head of a block")
-        return self._finish([statement], [], "")
+        return [self._finish([statement])]
 
-    def _finish_raising(self, call: ast.Call) -> Reproduction:
+    def _raising(self, call: ast.Call) -> Reproduction:
         """`raises(E, f, x)`: what is called is `f(x)`; `raises(E, lambda: x)`: it is `x`."""
         called = call.args[1]
         if isinstance(called, ast.Lambda) and not called.args.args:
@@ -140,7 +144,21 @@ class _Builder:
         else:
             expression = ast.Call(called, call.args[2:], call.keywords)
         line = ast.copy_location(ast.Expr(expression), call)
-        return self._finish([ast.fix_missing_locations(line)], [], _name_of_exception(call.args[0]), generated=True)
+        line = ast.fix_missing_locations(line)
+        return self._finish([line], raises=_name_of_exception(call.args[0]), generated=True)
+
+    def _each(self, looks: Sequence[tuple[str, ast.expr]]) -> list[Reproduction]:
+        """A reproduction for each way of looking, as far as it can be told."""
+        found: list[Reproduction] = []
+        problem: ValueError | None = None
+        for look in looks:
+            try:
+                found.append(self._finish([], look))
+            except (NoReproductionError, MissingNameError) as error:
+                problem = error
+        if not found and problem is not None:
+            raise problem
+        return found
 
     def _looks(self, test: ast.expr) -> list[tuple[str, ast.expr]]:
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -161,9 +179,14 @@ class _Builder:
         return [(self._module.text(side), side) for side in sides]
 
     def _finish(
-        self, body: Sequence[ast.stmt], looks: Sequence[tuple[str, ast.expr]], raises: str, generated: bool = False
+        self,
+        body: Sequence[ast.stmt],
+        look: tuple[str, ast.expr] | None = None,
+        raises: str = "",
+        generated: bool = False,
     ) -> Reproduction:
-        needed = set().union(*(_free(node) for node in (*body, *(node for _, node in looks))))
+        ends: list[ast.AST] = [*body, *([look[1]] if look else [])]
+        needed = set().union(*map(_free, ends))
         kept: list[ast.stmt] = []
         texts: list[str] = []
         for statement in self._before():
@@ -173,16 +196,28 @@ class _Builder:
                 kept.append(statement)
                 needed |= _free(ast.parse(text))
                 needed -= _bound_anew(statement)
-        given = sorted(name for name in needed if self._is_value(name))
-        values = [f"{name} = {self._failure.values[name]}" for name in given]
+        given = {name: self._failure.values[name] for name in sorted(needed) if self._is_value(name)}
         needed -= {*given, *dir(builtins)}
         above = self._module.lines_for(needed, needed & self._own_names)
+        shown = look[0] if look else ""
+        if look and not texts:
+            shown, given = self._written_in(look, given)
+        values = [f"{name} = {value}" for name, value in given.items()]
         last = [ast.unparse(node) if generated else self._module.text(node) for node in body]
-        code = "\n".join([*above, *values, *texts, *last]).split("\n")
-        observed = tuple(dict.fromkeys(text for text, _ in looks))
-        return Reproduction(
-            self._test, tuple(code), observed, raises, self._callee([*(n for _, n in looks), *body, *kept])
-        )
+        code = tuple("\n".join([*above, *values, *texts, *last]).split("\n"))
+        return Reproduction(self._test, code, shown, raises, self._callee([*ends, *kept]))
+
+    def _written_in(self, look: tuple[str, ast.expr], given: dict[str, str]) -> tuple[str, dict[str, str]]:
+        """An expression with short values in the place of names; and the values that are left."""
+        text, node = look
+        names = [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id in given and len(given[n.id]) <= _SHORT]
+        if text != self._module.text(node) or "\n" in text or not text.isascii():
+            return text, given
+        for name in sorted(names, key=lambda n: n.col_offset, reverse=True):
+            start = name.col_offset - node.col_offset
+            text = text[:start] + given[name.id] + text[start + len(name.id) :]
+        written = {name.id for name in names}
+        return text, {name: value for name, value in given.items() if name not in written}
 
     def _before(self) -> Iterator[ast.stmt]:
         """The statements that run before the failing one, the nearest first."""
@@ -227,13 +262,31 @@ class _Builder:
         return name in self._failure.values and name in self._own_names
 
     def _callee(self, nodes: Sequence[ast.AST]) -> str:
-        """What is called, as the test writes it."""
-        for call in (call for node in nodes for call in _calls(node)):
-            name = self._module.text(call.func)
-            plain = name.split(".")[0].split("(")[0]
-            if plain and not hasattr(builtins, plain) and len(name) <= 60 and "\n" not in name:
+        """What of the project is called: a name that is imported from it, or a method of what such a name made."""
+        made = dict(pair for node in nodes if isinstance(node, ast.Assign) for pair in self._made_by(node))
+        names = [self._plain_name(call) for node in nodes for call in _calls(node)]
+        for name in names:
+            root, dot, rest = name.partition(".")
+            if root in made and dot:
+                return f"{made[root]}.{rest}"
+            if self._module.is_imported(root):
                 return name
-        return ""
+        return next((name for name in names if name and not hasattr(builtins, name.split(".")[0])), "")
+
+    def _made_by(self, statement: ast.Assign) -> Iterator[tuple[str, str]]:
+        """`cache`, `LRU` for `cache = LRU(2)`."""
+        if isinstance(statement.value, ast.Call) and isinstance(statement.targets[0], ast.Name):
+            name = self._plain_name(statement.value)
+            if self._module.is_imported(name.split(".")[0]):
+                yield statement.targets[0].id, name
+
+    def _plain_name(self, call: ast.Call) -> str:
+        """`a.b` for `a.b(1)` and for `a.b(1)(2)`; nothing where something else is called."""
+        function = call.func
+        while isinstance(function, ast.Call):
+            function = function.func
+        name = self._module.text(function)
+        return name if name.replace(".", "").isidentifier() else ""
 
 
 def _calls(node: ast.AST) -> list[ast.Call]:

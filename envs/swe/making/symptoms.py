@@ -12,7 +12,7 @@ from typing import Any
 
 from turnwise.envs.swe.inside import run_program
 from turnwise.envs.swe.making.cutting import split_id
-from turnwise.envs.swe.making.module_parts import MissingNameError
+from turnwise.envs.swe.making.module_parts import PARSER, MissingNameError
 from turnwise.envs.swe.making.reproduction import NoReproductionError, Reproduction, reproduce
 from turnwise.envs.swe.making.suites import MEMORY_BYTES, Failure
 from turnwise.envs.swe.making.workplaces import Workplace
@@ -35,7 +35,7 @@ class Symptom:
         test: The failing test from which it comes.
         code: The script.
         look: What is looked at in the end, an expression; or nothing.
-        expected: What it comes to without the bug: a value, or an error as `Type: text`; or nothing, where it only runs.
+        expected: What it comes to without the bug: a value, or an error as `Type: text`; empty where it only runs.
         actual: The same with the bug.
         raises_expected, raises_actual: Whether each is an error.
         callee: What was called.
@@ -73,33 +73,36 @@ def find_symptoms(
         failures: Test id -> how it failed with the bug.
         tests: Failing tests to look at.
     """
-    found = [_reproductions(place, test, failures[test]) for test in tests if test in failures]
-    shortest = sorted((r for r in found if r is not None), key=lambda r: (len(r.code), len("".join(r.code)), r.test))
-    variants = [(r, look) for r in shortest[:MAX_TESTS] for look in (r.observed or ("",))]
+    with PARSER:
+        found = [_reproductions(place, test, failures[test]) for test in tests if test in failures]
+    shortest = sorted(
+        filter(None, found), key=lambda each: (len(each[0].code), len("".join(each[0].code)), each[0].test)
+    )
+    variants = [reproduction for each in shortest[:MAX_TESTS] for reproduction in each]
     if not variants:
         return []
-    snippets = [{"code": "\n".join(r.code), "expressions": [look] if look else []} for r, look in variants]
+    snippets = [{"code": "\n".join(r.code), "expressions": [r.look] if r.look else []} for r in variants]
     place.reset()
     # Twice: what differs between two runs of the original is no symptom.
     before = _run(place, {}, snippets * 2)
     after = _run(place, broken, snippets)
     place.reset()
     symptoms: dict[str, Symptom] = {}
-    for i, (reproduction, look) in enumerate(variants):
+    for i, reproduction in enumerate(variants):
         if before[i] == before[i + len(variants)]:
-            symptom = _symptom(reproduction, look, before[i], after[i])
+            symptom = _symptom(reproduction, before[i], after[i])
             if symptom is not None:
                 symptoms.setdefault(reproduction.test, symptom)
     return sorted(symptoms.values(), key=_clumsiness)
 
 
-def _reproductions(place: Workplace, test: str, failure: Failure) -> Reproduction | None:
+def _reproductions(place: Workplace, test: str, failure: Failure) -> list[Reproduction]:
     path, _ = split_id(test)
     try:
         found = reproduce(test, place.project.files[path], failure)
     except (NoReproductionError, MissingNameError, SyntaxError, UnicodeDecodeError):
-        return None
-    return found if len(found.code) <= MAX_LINES and _is_valid("\n".join(found.code)) else None
+        return []
+    return [each for each in found if len(each.code) <= MAX_LINES and _is_valid("\n".join(each.code))]
 
 
 def _is_valid(code: str) -> bool:
@@ -110,7 +113,7 @@ def _is_valid(code: str) -> bool:
     return True
 
 
-def _symptom(found: Reproduction, look: str, before: _Outcome, after: _Outcome) -> Symptom | None:
+def _symptom(found: Reproduction, before: _Outcome, after: _Outcome) -> Symptom | None:
     """What differs, or None where nothing does that a report could quote."""
     if before == after or (before.error is not None) != bool(found.raises):
         return None
@@ -121,7 +124,7 @@ def _symptom(found: Reproduction, look: str, before: _Outcome, after: _Outcome) 
         return None
     text = "str" in (*before.kinds, *after.kinds)
     errors = (before.error is not None, after.error is not None)
-    return Symptom(found.test, found.code, look, expected, actual, *errors, found.callee, text)
+    return Symptom(found.test, found.code, found.look, expected, actual, *errors, found.callee, text)
 
 
 def _told(outcome: _Outcome) -> str:
@@ -132,8 +135,8 @@ def _told(outcome: _Outcome) -> str:
 
 
 def _clumsiness(symptom: Symptom) -> tuple[int, int, int, str]:
-    """Short scripts and short values first; a mere True or False last."""
-    bare = {symptom.expected, symptom.actual} == {"True", "False"}
+    """Short scripts and short values first; a mere True or False, and what calls nothing, last."""
+    bare = {symptom.expected, symptom.actual} == {"True", "False"} or not symptom.callee
     return bare, len(symptom.code) // 3, len("".join((*symptom.code, symptom.expected, symptom.actual))), symptom.test
 
 

@@ -1,0 +1,1 @@
+"""Intervals, text in columns, caches, working days and a small formula language."""
