@@ -26,7 +26,7 @@ class Project:
             caches, no version control, no built distributions.
         sources: Files and folders that a fix may change, for example `more_itertools`; everything else (tests,
             configuration) is restored before grading.
-        tests: Files and folders that hold the tests.
+        tests: Files and folders that hold the tests. They may lie below `sources`, and are restored all the same.
         import_paths: Folders to put on the import path, `.` for the root, `src` for a src layout.
         requires: Names of distributions beside pytest that the tests need.
         licence: The licence's name, kept with the files.

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from turnwise import __version__
-from turnwise.cli import bench, check, envs, errors, methods, play, run, sandbox, view
+from turnwise.cli import bench, check, envs, errors, methods, play, run, sandbox, swe, view
 
 app = typer.Typer(
     name="turnwise",
@@ -22,6 +22,7 @@ for _command in (envs.envs, play.play, run.run, view.view, check.check, methods.
     app.command()(errors.reported(_command))
 app.add_typer(bench.bench, name="bench")
 app.add_typer(sandbox.sandbox, name="sandbox")
+app.add_typer(swe.swe, name="swe")
 
 
 def _print_version(wanted: bool) -> None:
