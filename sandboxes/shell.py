@@ -39,6 +39,12 @@ _READ_INPUT = (
     """rm -f "$_tw_input"; _tw_input=/dev/null _tw_mode=fresh """
     """_tw_command='echo "no space for standard input" >&2; exit 28'; }; """
 )
+# When a command has ended, the host has sent nothing yet: what there is to read was put there by the command, which can
+# open the pipe by way of /proc, and would be taken for a request.
+_DISCARD = (
+    "while IFS= read -r -t 0; do "
+    "LC_ALL=C IFS= read -r -t 0.01 -d '' -N 65536 _tw_command || (($? > 128)) || break; done; "
+)
 # All on one line, so that the line numbers in bash's messages are the command's own.
 _EVAL_FRESH = (
     '( exec 0<"$_tw_input" 1>&8 2>&9 8>&- 9>&-; [[ $_tw_bytes == 0 ]] || rm -f "$_tw_input"; '
@@ -55,8 +61,7 @@ _WORKER = (
     "else IFS= read -r -d '' _tw_command || exit 250; fi; "
     "_tw_input=/dev/null; if [[ $_tw_bytes != 0 ]]; then " + _READ_INPUT + "fi; "
     "if [[ $_tw_mode == fresh ]]; then " + _EVAL_FRESH + "else " + _EVAL_IN_SESSION + "fi; "
-    "_tw_status=$?; kill -KILL -1; "
-    '[[ $_tw_bytes == 0 ]] || rm -f "/tmp/.stdin-$_tw_number"; '
+    "_tw_status=$?; kill -KILL -1; " + _DISCARD + '[[ $_tw_bytes == 0 ]] || rm -f "/tmp/.stdin-$_tw_number"; '
     "printf '\\n%s %s %d\\n' $_tw_mark $_tw_number $_tw_status >&8 || exit $_tw_status; "
     "printf '\\n%s %s %d\\n' $_tw_mark $_tw_number $_tw_status >&9 || exit $_tw_status; "
     "done; exit 250 ) <&0 & "
@@ -68,7 +73,8 @@ DRIVER = (
     "while ((_tw_hit)); do _tw_hit=0; wait $_tw_worker; _tw_status=$?; done; "
     "kill -KILL -1; rm -f /tmp/.stdin-*; "
     # 250 says that the worker could not read: exit where the stream has ended, else hand on the byte that was read.
-    "if [[ $_tw_status == 250 ]]; then IFS= read -r -t 0.01 -d '' -n 1 _tw_first; [[ $? == 1 ]] && exit 0; fi; "
+    "if [[ $_tw_status == 250 ]]; then IFS= read -r -t 0.01 -d '' -n 1 _tw_first; [[ $? == 1 ]] && exit 0; "
+    "else " + _DISCARD + "fi; "
     "printf '\\n%s ended %d\\n' $_tw_mark $_tw_status >&8; printf '\\n%s ended %d\\n' $_tw_mark $_tw_status >&9; "
     "done"
 )
@@ -182,6 +188,14 @@ class ShellSession:
                 output_truncated=stdout.total > len(stdout.kept) or stderr.total > len(stderr.kept),
             ),
         )
+
+    def reset(self) -> None:
+        """Kill all that runs and begin a new worker, without what a session has left in the old one.
+
+        Raises:
+            SandboxLostError: The stream has ended, or process 1 does not answer.
+        """
+        self._gather(b"reset", time.monotonic(), 1)  # waits for a command that was never sent, so it is interrupted
 
     def _request(self, session: bool, folder: str, command: str, stdin: bytes, timeout: float) -> bytes:
         """Send a request and return its number."""

@@ -135,8 +135,8 @@ class ShellSandbox(Sandbox):
     def restore(self, files: Files | None = None) -> None:
         """Replace the writable files, and begin a new shell."""
         archive = self._first() if files is None else files.archive
-        with self._using():
-            if not self._refill(archive):
+        with self._using() as shell:
+            if not self._refill(shell, archive):
                 self._stop()
                 self._boot(archive)
             self._digest = None if files is None else files.digest
@@ -185,20 +185,23 @@ class ShellSandbox(Sandbox):
                     raise SandboxLostError(f"the sandbox did not begin within {_TREE_SECONDS:.0f} s")
                 message += received[1]
         except SandboxLostError as error:
-            if message:
-                raise SandboxError(f"the sandbox cannot begin: {message.decode('utf-8', 'replace').strip()}") from error
+            text = message.decode("utf-8", "replace").strip()
+            if "Wrote only" in text or "No space left" in text:
+                text += f"; the first files do not fit into Limits(disk_bytes={self.limits.disk_bytes})"
+            if text:
+                raise SandboxError(f"the sandbox cannot begin: {text}") from error
             raise
         self._transport = transport
         self._shell = ShellSession(transport)
         self._session_used = False
         self._tree = TreeDigest()
 
-    def _refill(self, archive: bytes | None) -> bool:
+    def _refill(self, shell: ShellSession, archive: bytes | None) -> bool:
         """Replace the files in place, where that leaves nothing behind and there is room; whether it was done."""
         if archive is None:
             return False
         if self._session_used:
-            self._transport.interrupt()  # ends the worker, and with it all that a session has left in the shell
+            shell.reset()
             self._session_used = False
         self._tree = TreeDigest()
         code, _, _ = self._script(
