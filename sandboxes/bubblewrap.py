@@ -103,6 +103,13 @@ class BubblewrapSandbox(ShellSandbox):
         with self._using():
             return BubblewrapSandbox(self.spec, partial(_copy, self._folders()))
 
+    def close(self) -> None:
+        """End all processes and free everything, at once: a command that another thread waits for is lost."""
+        enclosure = self._enclosure
+        if enclosure is not None and os.getpid() == self._pid:
+            enclosure.kill()
+        super().close()
+
     def _begin(self, fill: Fill | None) -> None:
         transport = self._start(fill)
         self._transport = transport

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import socket
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -58,6 +59,7 @@ class Enclosure:
     def __init__(self, request: dict[str, Any], fill: Callable[[Folders], None] | None = None) -> None:
         self._descriptors: list[int] = []
         self._ended = False
+        self._ending = threading.Lock()
         self.init = self.outer = -1
         _LIVE.add(self)
         try:
@@ -102,15 +104,21 @@ class Enclosure:
         except ProcessLookupError:
             raise SandboxLostError("the sandbox's process 1 is gone") from None
 
+    def kill(self) -> None:
+        """Kill everything in it. Any thread may call this at any time."""
+        with self._ending:
+            for process in (self.init, self.outer):
+                if process >= 0 and not self._ended:
+                    with contextlib.suppress(ProcessLookupError):
+                        signal.pidfd_send_signal(process, signal.SIGKILL)
+
     def end(self) -> None:
         """Kill everything in it, wait until it is gone, and close all descriptors. May be called again."""
-        if self._ended:
-            return
-        self._ended = True
-        for process in (self.init, self.outer):
-            if process >= 0:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(process, signal.SIGKILL)
+        self.kill()
+        with self._ending:
+            if self._ended:
+                return
+            self._ended = True
         if self.outer >= 0:
             gone = select.poll()
             gone.register(self.outer, select.POLLIN)

@@ -35,6 +35,12 @@ _ABOUT_A_PROCESS = {
     "process_vm_readv": ((310, 270), 0),
     "process_vm_writev": ((311, 271), 0),
     "pidfd_open": ((434, 434), 0),
+    "prlimit64": ((302, 261), 0),
+    "setpriority": ((141, 140), 1),
+    "sched_setparam": ((142, 118), 0),
+    "sched_setscheduler": ((144, 119), 0),
+    "sched_setaffinity": ((203, 122), 0),
+    "sched_setattr": ((314, 274), 0),
 }
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _REFUSE, _ABSENT = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS

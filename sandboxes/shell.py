@@ -45,6 +45,8 @@ _DISCARD = (
     "while IFS= read -r -t 0; do "
     "LC_ALL=C IFS= read -r -t 0.01 -d '' -N 65536 _tw_command || (($? > 128)) || break; done; "
 )
+# A process that was killed is still there until process 1 has buried it, and so are its memory and its number.
+_KILL_ALL = "for ((_tw_tries = 0; _tw_tries < 20000; _tw_tries++)); do kill -KILL -1 || break; done; "
 # All on one line, so that the line numbers in bash's messages are the command's own.
 _EVAL_FRESH = (
     '( exec 0<"$_tw_input" 1>&8 2>&9 8>&- 9>&-; [[ $_tw_bytes == 0 ]] || rm -f "$_tw_input"; '
@@ -61,7 +63,7 @@ _WORKER = (
     "else IFS= read -r -d '' _tw_command || exit 250; fi; "
     "_tw_input=/dev/null; if [[ $_tw_bytes != 0 ]]; then " + _READ_INPUT + "fi; "
     "if [[ $_tw_mode == fresh ]]; then " + _EVAL_FRESH + "else " + _EVAL_IN_SESSION + "fi; "
-    "_tw_status=$?; kill -KILL -1; " + _DISCARD + '[[ $_tw_bytes == 0 ]] || rm -f "/tmp/.stdin-$_tw_number"; '
+    "_tw_status=$?; " + _KILL_ALL + _DISCARD + '[[ $_tw_bytes == 0 ]] || rm -f "/tmp/.stdin-$_tw_number"; '
     "printf '\\n%s %s %d\\n' $_tw_mark $_tw_number $_tw_status >&8 || exit $_tw_status; "
     "printf '\\n%s %s %d\\n' $_tw_mark $_tw_number $_tw_status >&9 || exit $_tw_status; "
     "done; exit 250 ) <&0 & "
@@ -70,8 +72,7 @@ DRIVER = (
     "unset d BASH_EXECUTION_STRING; _tw_home=$PWD; IFS= read -r -d '' _tw_mark || exit 1; "
     "trap '_tw_hit=1; kill -KILL -1' USR1; exec 8>&1 9>&2 1>/dev/null 2>/dev/null; _tw_hit=0 _tw_first=; "
     "while :; do " + _WORKER + "_tw_worker=$! _tw_first=; wait $_tw_worker; _tw_status=$?; "
-    "while ((_tw_hit)); do _tw_hit=0; wait $_tw_worker; _tw_status=$?; done; "
-    "kill -KILL -1; rm -f /tmp/.stdin-*; "
+    "while ((_tw_hit)); do _tw_hit=0; wait $_tw_worker; _tw_status=$?; done; " + _KILL_ALL + "rm -f /tmp/.stdin-*; "
     # 250 says that the worker could not read: exit where the stream has ended, else hand on the byte that was read.
     "if [[ $_tw_status == 250 ]]; then IFS= read -r -t 0.01 -d '' -n 1 _tw_first; [[ $? == 1 ]] && exit 0; "
     "else " + _DISCARD + "fi; "
