@@ -28,7 +28,7 @@ def first(xs):
         return x
     raise ValueError("there is no first of nothing")
 '''
-TESTS = b'''import unittest
+TESTS = b"""import unittest
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_first():
     assert first([3, 4]) == 3
     with pytest.raises(ValueError):
         first([])
-'''
+"""
 FILES = {
     "sums/__init__.py": b"from sums.core import add, first, mean\n",
     "sums/core.py": CORE,
@@ -89,7 +89,9 @@ SUMS = TaskSet(
         _task("add", "The sum of 1 and 2 is given as -1.", b"a + b", b"a - b", (0, 1)),
         _task("mean", "mean([]) fails.", b"    if not xs:\n        return 0.0\n", b"", (2,)),
         _task("average", "The mean of 1 and 3 is given as 4.", b" / len(xs)", b"", (3,)),
-        _task("first", "first([]) gives nothing.", b'    raise ValueError("there is no first of nothing")\n', b"", (4,)),
+        _task(
+            "first", "first([]) gives nothing.", b'raise ValueError("there is no first of nothing")', b"return", (4,)
+        ),
     ),
 )
 BROKEN = CORE.replace(b"a + b", b"a - b")

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 from turnwise.envs.core import Snapshot, ToolCall, TurnEnv, tool
 from turnwise.envs.swe import oracle, workspace
 from turnwise.envs.swe.assignments import Assignment, Changes
-from turnwise.envs.swe.grading import LEVELS, grade
 from turnwise.envs.swe.grades import GRADES, digest_of
+from turnwise.envs.swe.grading import LEVELS, grade
 from turnwise.envs.swe.task_lists import SPLITS, open_tasks, split_tasks
 from turnwise.envs.swe.tasks import TaskSet
 from turnwise.envs.swe.testing import TestRun, run_tests
@@ -261,7 +261,7 @@ class SWEEnv(TurnEnv):
         """
         task, sandbox = self._assignment, self._box.live
         collected = workspace.collect_changes(sandbox, task, self.workshop.python(task))
-        yield from oracle.plan(task, collected)
+        yield from oracle.plan(task, collected, sandbox.workdir)
         yield ToolCall("submit", {})
 
     # Inside

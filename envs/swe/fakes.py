@@ -37,7 +37,7 @@ def fake_sandboxes(passes: Passes, commands: Mapping[str, Reply] | None = None) 
     >>> open_sandbox(Spec()).run("exec 2>&1; cd /work; ls").stdout
     'p.py\n'
     """
-    own = {_COLLECTOR: _collect, _REFEREE: partial(_referee, passes)}
+    own: dict[str, Reply] = {_COLLECTOR: _collect, _REFEREE: partial(_referee, passes)}
     of_agent = {rf"exec 2>&1; cd \S+; (?:{pattern})": reply for pattern, reply in (commands or {}).items()}
     return lambda spec: FakeSandbox(spec, {**own, **of_agent, r"exec 2>&1; cd \S+; .*": _not_found})
 

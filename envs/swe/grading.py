@@ -85,11 +85,10 @@ def grade(task: Assignment, changes: Changes, applies: bool, run: Run) -> Grade:
 def _grade(
     task: Assignment, level: str, results: Mapping[str, bool], applies: bool, remarks: tuple[str, ...], final: bool
 ) -> Grade:
-    shares = [
-        sum(results[test] for test in tests) / len(tests) if tests else 1.0
-        for tests in (task.fail_to_pass, task.pass_to_pass)
-    ]
-    return Grade(level, results, *shares, applies=applies, remarks=remarks, final=final)
+    def share(tests: Sequence[str]) -> float:
+        return sum(results[test] for test in tests) / len(tests) if tests else 1.0
+
+    return Grade(level, results, share(task.fail_to_pass), share(task.pass_to_pass), applies, remarks, final)
 
 
 def _canaries(task: Assignment) -> Canaries:

@@ -16,25 +16,24 @@ MOST_EDITS = 4
 """More changes than this are made by one command, so that the way is short from wherever it begins."""
 
 
-def plan(task: Assignment, collected: Collected) -> list[ToolCall]:
+def plan(task: Assignment, collected: Collected, workdir: str) -> list[ToolCall]:
     """Calls after which the sources are those of the gold patch.
 
     Args:
         task: What is to be solved.
         collected: What the agent has made of the sources.
+        workdir: Where the repository lies.
     """
     present = _changed(task.start, collected.changes)
     wanted = _changed(task.start, task.gold)
     differing = sorted(path for path in {*present, *wanted} if present.get(path) != wanted.get(path))
-    odd = {path for path, _ in collected.left_out}
-    edits = []
+    edits: list[ToolCall] = []
     for path in differing:
-        changes = None if odd else edits_between(present.get(path), wanted.get(path))
-        if changes is None:
-            return [ToolCall("bash", {"command": _script({name: wanted.get(name) for name in differing}, bool(odd))})]
+        changes = edits_between(present.get(path), wanted.get(path))
+        if collected.left_out or changes is None or len(edits) + len(changes) > MOST_EDITS:
+            script = _script({name: wanted.get(name) for name in differing})
+            return [ToolCall("bash", {"command": f"chmod -R u+rwX {quote(workdir)}; cd {quote(workdir)}\n{script}"})]
         edits += [ToolCall("edit", {"path": path, "old": old, "new": new}) for old, new in changes]
-    if len(edits) > MOST_EDITS:
-        return [ToolCall("bash", {"command": _script({name: wanted.get(name) for name in differing}, False)})]
     return edits
 
 
@@ -81,9 +80,9 @@ def _blocks(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int,
     return [(head + i1, head + i2, head + j1, head + j2) for _, i1, i2, j1, j2 in opcodes]
 
 
-def _script(files: Mapping[str, bytes | None], unlock: bool) -> str:
+def _script(files: Mapping[str, bytes | None]) -> str:
     """A command that writes files, whatever lies in their places."""
-    lines = ["chmod -R u+rwX ."] if unlock else []
+    lines = []
     for path, data in files.items():
         # A part of the path may have become a file or a link.
         parts = path.split("/")

@@ -37,8 +37,9 @@ def repository_of(image: str, commit: str, where: str, open_image: Callable[[str
     target = swe_cache() / "repositories" / key
     if not target.exists():
         with open_image(image) as sandbox:
+            pack = "tar --create --exclude=.git --exclude=.hg --exclude=.svn --file=- ."
             copied = sandbox.run(
-                f"cd {quote(where)} && tar --create --exclude=.git --exclude=.hg --exclude=.svn --file=- . | base64 -w0",
+                f"set -o pipefail; cd {quote(where)} && {pack} | base64 -w0",
                 timeout=_COPY_SECONDS,
                 output_bytes=_COPY_BYTES,
             )

@@ -1,4 +1,4 @@
-"""SWE-bench instances: the format of Jimenez et al. (2024, arXiv 2310.06770), run in the container images that you have.
+"""SWE-bench instances: the format of Jimenez et al. (2024, arXiv 2310.06770), run in container images that you have.
 
 An image holds the repository at the base commit in /testbed, and a Python that runs its tests in the conda environment
 `testbed`, as the published ones do. The repository is copied out of the image once, without its history, which holds

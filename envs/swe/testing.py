@@ -46,10 +46,6 @@ class TestRun:
         """Whether a test passed, in a session that is sound."""
         return self.sound and self.outcomes.get(test) in PASSED
 
-    def share(self, tests: Sequence[str]) -> float:
-        """The share of some tests that passed; 1 of none."""
-        return sum(map(self.passed, tests)) / len(tests) if tests else 1.0
-
 
 def run_tests(
     sandbox: Sandbox,

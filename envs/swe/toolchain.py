@@ -121,7 +121,7 @@ def _virtual_environment(home: str, name: str, distributions: Mapping[str, impor
 
 
 def _files(distribution: importlib.metadata.Distribution) -> Iterator[tuple[Path, str]]:
-    """A distribution's files: where each lies, and its path relative to site-packages. Scripts and bytecode are left."""
+    """A distribution's files: where each lies, and its path below site-packages. Scripts and bytecode are left out."""
     listed = distribution.files
     editable = '"editable": true' in (distribution.read_text("direct_url.json") or "")
     if listed is None or editable:
@@ -130,4 +130,3 @@ def _files(distribution: importlib.metadata.Distribution) -> Iterator[tuple[Path
     for path in listed:
         if ".." not in path.parts and "__pycache__" not in path.parts:
             yield Path(str(path.locate())), str(path)
-

@@ -147,8 +147,10 @@ def edit_file(sandbox: Sandbox, path: str, old: str, new: str) -> str:
     text = read_text(sandbox, path)
     count = text.count(old)
     if count != 1:
-        wrong = "is not there" if not count else f"is there {count:,} times; give more of the lines around it"
-        raise ToolError(f"The text to replace {wrong} in {_cut_line(path)}. Nothing was changed.")
+        where = f"in {_cut_line(path)}. Nothing was changed"
+        if count == 0:
+            raise ToolError(f"The text to replace is not there {where}.")
+        raise ToolError(f"The text to replace is there {count:,} times {where}; give more of the lines around it.")
     at = text.index(old)
     changed = text[:at] + new + text[at + len(old) :]
     write_text(sandbox, path, changed)

@@ -6,16 +6,18 @@ import json
 import os
 import stat
 import sys
+from typing import Any
 
 
-def main(order: "dict") -> None:
+def main(order: "dict[str, Any]") -> None:
     """Print JSON: `changed` (path -> base64), `gone` (paths), and `left_out` ([path, why] each).
 
     Args:
         order: `root`; `sources`, files and folders below it; `known` (path -> 16 hex digits of its contents), what was
             there at first; `skip`, names of folders not to go into; `file_bytes`, `total_bytes` and `entries`, limits.
     """
-    found, left_out = {}, []
+    found = {}  # type: dict[str, bool]
+    left_out = []  # type: list[list[Any]]
     seen = [0]
     for source in order["sources"]:
         _walk(order, source, found, left_out, seen)
@@ -34,7 +36,9 @@ def main(order: "dict") -> None:
     sys.stdout.write(json.dumps({"changed": changed, "gone": gone, "left_out": left_out[:1000]}))
 
 
-def _walk(order: "dict", path: str, found: "dict", left_out: "list", seen: "list") -> None:
+def _walk(
+    order: "dict[str, Any]", path: str, found: "dict[str, bool]", left_out: "list[list[Any]]", seen: "list[int]"
+) -> None:
     """Add the regular files at and below a path to `found`."""
     seen[0] += 1
     if seen[0] > order["entries"]:
@@ -67,7 +71,7 @@ def _read(where: str, limit: int) -> "bytes | str":
         stream = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(stream, "rb") as file:
             if os.fstat(stream).st_size > limit:
-                return "it is larger than {:,} bytes".format(limit)
+                return f"it is larger than {limit:,} bytes"
             return file.read(limit)
     except OSError as error:
-        return error.strerror
+        return str(error.strerror)

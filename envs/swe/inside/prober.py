@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import sys
+from typing import Any
 
 _INSTALLED = ("site-packages", "dist-packages")
 _ARCHIVE_FOLDERS = ("_bundled", "wheeldata", "python-wheels")
@@ -11,20 +12,21 @@ _ARCHIVES = (".whl", ".egg", ".pyz")
 _NOT_FILES = ("/proc", "/sys", "/dev", "/tmp")
 
 
-def main(order: "dict") -> None:
+def main(order: "dict[str, Any]") -> None:
     """Print JSON: `python` and `pytest` (versions, or null), `importable` (modules), `folders` and `files` (copies).
 
     Args:
-        order: `modules`, the project's own top-level modules; `search`, whether to look for copies; `leave`, folders not
-            to look into.
+        order: `modules`, the project's own top-level modules; `search`, whether to look for copies; `leave`, folders
+            not to look into.
     """
     pytest = importlib.util.find_spec("pytest")
     version = None
     if pytest is not None:
         version = getattr(__import__("pytest"), "__version__", "unknown")
-    folders, files = [], []
+    folders = []  # type: list[str]
+    files = []  # type: list[str]
     if order["search"]:
-        own = set(os.path.realpath(path) for path in sys.path if path)
+        own = {os.path.realpath(path) for path in sys.path if path}
         _search("/", frozenset(order["modules"]), own, frozenset(order["leave"]), folders, files)
     report = {
         "python": "{}.{}.{}".format(*sys.version_info[:3]),
@@ -36,7 +38,14 @@ def main(order: "dict") -> None:
     sys.stdout.write(json.dumps(report))
 
 
-def _search(folder: str, modules: "frozenset", own: "set", leave: "frozenset", folders: "list", files: "list") -> None:
+def _search(
+    folder: str,
+    modules: "frozenset[str]",
+    own: "set[str]",
+    leave: "frozenset[str]",
+    folders: "list[str]",
+    files: "list[str]",
+) -> None:
     """Add folders and files to be hidden: all that is installed for other interpreters, wheels, and modules by name."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

@@ -2,13 +2,14 @@
 
 Two processes. The first (`main`) holds the secret that arrived on standard input. It writes the files, starts the
 second, and signs its report with the secret. It imports nothing of the project, and makes its memory and its open files
-unreadable to other processes of its user. The second (`play`) runs pytest, with the code under test in it, and sends one
-line for each test through a pipe.
+unreadable to other processes of its user. The second (`play`) runs pytest, with the code under test in it, and sends
+one line for each test through a pipe.
 
 What is left is that code under test shares the second process with the tests. Hence canaries: see `grading`.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -18,13 +19,14 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 _TAIL = 8192
 _REPORT_LIMIT = 16 * 1024 * 1024
 _CHUNK = 65536
 
 
-def main(order: "dict") -> None:
+def main(order: "dict[str, Any]") -> None:
     """Carry out the order and print one line: the signature, a space, the report as JSON.
 
     Args:
@@ -39,7 +41,7 @@ def main(order: "dict") -> None:
         _write_files(order["root"], order.pop("files"))
         report = _referee(order)
     except OSError as error:
-        report = {"error": "{}: {}".format(error.strerror, error.filename), "results": [], "ended": False}
+        report = {"error": f"{error.strerror}: {error.filename}", "results": [], "ended": False}
     body = json.dumps(report)
     signature = hmac.new(secret, body.encode(), hashlib.sha256).hexdigest()
     sys.stdout.write("\n" + signature + " " + body + "\n")
@@ -55,7 +57,7 @@ def _hide_process() -> None:
         raise SystemExit("the process cannot be made unreadable to others")
 
 
-def _write_files(root: str, files: "dict") -> None:
+def _write_files(root: str, files: "dict[str, Any]") -> None:
     for path in files:
         where = os.path.join(root, path)
         if os.path.lexists(where) and not (os.path.isdir(where) and not os.path.islink(where)):
@@ -70,7 +72,7 @@ def _write_files(root: str, files: "dict") -> None:
                 file.write(base64.b64decode(data))
 
 
-def _referee(order: "dict") -> "dict":
+def _referee(order: "dict[str, Any]") -> "dict[str, Any]":
     """Run the second process to its end, or to the end of the time."""
     deadline = time.monotonic() + order["timeout"]
     token = base64.b64encode(os.urandom(18)).decode()
@@ -101,7 +103,7 @@ def _referee(order: "dict") -> "dict":
     }
 
 
-def _hand_over(child: "subprocess.Popen", order: "dict") -> None:
+def _hand_over(child: Any, order: "dict[str, Any]") -> None:
     try:
         child.stdin.write(json.dumps(order).encode() + b"\n")
         child.stdin.close()
@@ -109,7 +111,7 @@ def _hand_over(child: "subprocess.Popen", order: "dict") -> None:
         pass
 
 
-def _listen(child: "subprocess.Popen", results_end: int, deadline: float) -> "tuple":
+def _listen(child: Any, results_end: int, deadline: float) -> "tuple[bytes, bytes, bool]":
     """What came through the pipe, the end of the output, and whether the time ran out."""
     received = {results_end: bytearray(), child.stdout.fileno(): bytearray()}
     selector = selectors.DefaultSelector()
@@ -124,10 +126,8 @@ def _listen(child: "subprocess.Popen", results_end: int, deadline: float) -> "tu
         if over and not events:
             break
     timed_out = child.poll() is None
-    try:
+    with contextlib.suppress(OSError):  # they have all ended
         os.killpg(child.pid, signal.SIGKILL)
-    except OSError:
-        pass
     child.wait()
     return bytes(received[results_end]), bytes(received[child.stdout.fileno()]), timed_out
 
@@ -146,7 +146,7 @@ def _receive(stream: int, buffer: "bytearray", selector: "selectors.BaseSelector
         del buffer[limit:]
 
 
-def _read_lines(data: bytes, token: str) -> "tuple":
+def _read_lines(data: bytes, token: str) -> "tuple[list[Any], bool]":
     """The results in their order, and whether the session came to its proper end, with nothing after it."""
     results, ended, sound = [], False, True
     for line in data.decode("utf-8", "replace").splitlines():
@@ -162,7 +162,7 @@ def _read_lines(data: bytes, token: str) -> "tuple":
     return results, ended and sound
 
 
-def play(order: "dict") -> None:
+def play(order: "dict[str, Any]") -> None:
     """Run pytest in this process and send what comes of each test."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -189,7 +189,7 @@ def play(order: "dict") -> None:
     os._exit(0)
 
 
-def _installed_plugins() -> "list | None":
+def _installed_plugins() -> "list[str] | None":
     """Names of pytest's installed plugins; None where this Python cannot list them."""
     try:
         from importlib.metadata import distributions
@@ -199,7 +199,7 @@ def _installed_plugins() -> "list | None":
     return sorted({entry.name for entry in found if entry.group == "pytest11"})
 
 
-def _sender(pipe: int, token: str) -> "object":
+def _sender(pipe: int, token: str) -> Any:
     write, dumps = os.write, json.dumps
 
     def send(what: str, value: "str | int") -> None:
@@ -210,34 +210,34 @@ def _sender(pipe: int, token: str) -> "object":
     return send
 
 
-def _recorder(pytest: "object", wanted: "frozenset", seconds: float, send: "object") -> "object":
+def _recorder(pytest: Any, wanted: "frozenset[str]", seconds: float, send: Any) -> Any:
     """A plugin that runs the wanted tests only, stops those that take too long, and sends each outcome once."""
 
-    def expire(number: int, frame: object) -> None:
-        pytest.fail("it took longer than {} s".format(seconds), pytrace=False)
+    def expire(number: int, frame: Any) -> None:
+        pytest.fail(f"it took longer than {seconds} s", pytrace=False)
 
     class Recorder:
         def __init__(self) -> None:
-            self.reports = {}
-            self.given_up = set()
+            self.reports = {}  # type: dict[str, list[Any]]
+            self.given_up = set()  # type: set[str]
 
-        @pytest.hookimpl(trylast=True)
-        def pytest_collection_modifyitems(self, items: "list") -> None:
+        @pytest.hookimpl(trylast=True)  # type: ignore[untyped-decorator]
+        def pytest_collection_modifyitems(self, items: "list[Any]") -> None:
             items[:] = [item for item in items if item.nodeid in wanted]
 
-        @pytest.hookimpl(hookwrapper=True)
-        def pytest_runtest_call(self, item: object) -> "object":
+        @pytest.hookimpl(hookwrapper=True)  # type: ignore[untyped-decorator]
+        def pytest_runtest_call(self, item: Any) -> Any:
             signal.signal(signal.SIGALRM, expire)
             signal.setitimer(signal.ITIMER_REAL, seconds)
             yield
             signal.setitimer(signal.ITIMER_REAL, 0)
 
-        @pytest.hookimpl(tryfirst=True)
-        def pytest_runtest_makereport(self, item: object, call: object) -> None:
+        @pytest.hookimpl(tryfirst=True)  # type: ignore[untyped-decorator]
+        def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
             if call.excinfo is not None and isinstance(call.excinfo.value, pytest.xfail.Exception):
                 self.given_up.add(item.nodeid)
 
-        def pytest_runtest_logreport(self, report: object) -> None:
+        def pytest_runtest_logreport(self, report: Any) -> None:
             reports = self.reports.setdefault(report.nodeid, [])
             reports.append(report)
             if report.when == "teardown":
@@ -247,7 +247,7 @@ def _recorder(pytest: "object", wanted: "frozenset", seconds: float, send: "obje
     return Recorder()
 
 
-def _outcome(reports: "list", given_up: bool) -> str:
+def _outcome(reports: "list[Any]", given_up: bool) -> str:
     """`passed`, `failed`, `error` (in its setup or teardown), `skipped`, or `xfailed` where its marker says so.
 
     A test that code stopped by `pytest.xfail()` counts as skipped: only a marker is the tests' own word.
