@@ -56,7 +56,7 @@ def _safe(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
         safe = tarfile.data_filter(member, folder)
     except tarfile.FilterError:
         return None
-    return safe.replace(mode=(safe.mode or 0) | 0o444 | (0o111 if safe.isdir() else 0), deep=False)
+    return safe.replace(mode=0o755 if safe.isdir() else (safe.mode or 0) | 0o644, deep=False)
 
 
 class FolderFiles(Mapping[str, bytes]):

@@ -18,7 +18,7 @@ from turnwise.sandboxes import SandboxUnavailableError
 
 PREFIX, VENV, LIBRARIES = "/opt/python", "/opt/venv", "/opt/lib"
 """Where this machine's interpreter, the installed distributions and libpython are seen in a sandbox."""
-_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def host_toolchain(requires: Sequence[str] = ()) -> Toolchain:
     home = f"{base if in_system else PREFIX}/bin"
     mounts: dict[str, Path] = {} if in_system else {PREFIX: base}
     mounts[VENV] = _virtual_environment(home, name, installed_closure(["pytest", *requires]))
-    env = {"PATH": f"{VENV}/bin:{_SYSTEM_PATH}"}
+    env = {"PATH": f"{VENV}/bin:{SYSTEM_PATH}"}
     library = base / "lib" / str(sysconfig.get_config_var("INSTSONAME"))
     if not in_system and sysconfig.get_config_var("Py_ENABLE_SHARED") and library.exists():
         # Such an interpreter looks for its library where it was built to lie.

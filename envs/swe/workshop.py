@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from turnwise.envs.swe.assignments import Assignment
 from turnwise.envs.swe.inside import run_program
-from turnwise.envs.swe.toolchain import Toolchain, host_toolchain
+from turnwise.envs.swe.toolchain import SYSTEM_PATH, Toolchain, host_toolchain
 from turnwise.envs.swe.trees import swe_cache
 from turnwise.sandboxes import Limits, Sandbox, SandboxUnavailableError, Spec
 from turnwise.sandboxes.opening import opener
@@ -142,7 +142,8 @@ def _prepare(open_spec: OpenSandbox, spec: Spec, task: Assignment) -> _Ready:
 
 def _toolchain(backend: str, task: Assignment) -> Toolchain:
     if task.image is not None or backend == "docker":
-        return Toolchain(task.python or "python3")
+        folder = os.path.dirname(task.python)
+        return Toolchain(task.python or "python3", env={"PATH": f"{folder}:{SYSTEM_PATH}"} if folder else {})
     if backend == "process":
         path = os.environ.get("PATH", os.defpath)
         return Toolchain(sys.executable, env={"PATH": f"{os.path.dirname(sys.executable)}:{path}"})

@@ -84,10 +84,11 @@ def test_tools_on_a_real_repository(env: SWEEnv) -> None:
     )]  # fmt: skip
     assert shown[0] == "/work\nsetup.cfg\nsums\ntests\nerr\nout\n[exit code 3]"
     assert shown[2] == "/work\n[]\n[exit code 0]"
-    assert shown[3].endswith("...                                                                      [100%]\n"
-                             "3 passed\n[exit code 0]")  # fmt: skip
+    assert re.search(r"\.\.\. +\[100%\]\n3 passed(, 2 subtests passed)?\n\[exit code 0\]$", shown[3])
     assert shown[4] == "sums/core.py\n     4  def add(a, b):\n     5      return a - b\n[lines 4 to 5 of 17]"
-    assert shown[5].startswith("Edited sums/core.py.\n     2  \n     3  \n     4  def add(a, b):\n     5      return b - a")
+    assert shown[5].startswith(
+        "Edited sums/core.py.\n     2  \n     3  \n     4  def add(a, b):\n     5      return b - a"
+    )
     assert "unexpected EOF" in shown[6]
     # pytest left nothing behind that would be another state.
     assert env.step(call("bash", command="find . -name '*cache*'"))[0] == "[exit code 0]"
@@ -153,14 +154,26 @@ def test_the_oracle_goes_on_from_any_state(env: SWEEnv, damage: str) -> None:
 def test_nothing_hidden_is_in_the_sandbox(env: SWEEnv) -> None:
     """Neither the hidden tests nor the way out: not in files, processes, variables or the history."""
     env.reset(options={"task_id": "sums-add"})
-    for secret in ("test_add", "a [+] b", "sums-add", "fail_to_pass"):
-        search = (
-            f"grep -rIl --exclude-dir=proc --exclude-dir=sys '{secret}' /work /tmp /opt/venv /etc /var /home /root /run "
-            f"/srv /mnt /media 2>/dev/null | grep -v /site-packages/ ; "
-            f"cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep '{secret}' | grep -v grep"
-        )
-        observation, *_ = env.step(call("bash", command=search))
-        assert observation == "[exit code 1]", secret
+    look = """
+import glob, os
+names = glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline")
+for top in ("work", "tmp", "opt/venv", "etc", "var", "home", "root", "run", "srv", "mnt", "media"):
+    for folder, _, files in os.walk("/" + top):
+        names += [os.path.join(folder, file) for file in files if "/site-packages/" not in folder]
+read = 0
+for name in names:
+    try:
+        data = open(os.open(name, os.O_RDONLY | os.O_NONBLOCK), "rb").read()
+    except OSError:
+        continue
+    read += 1
+    for secret in (b"test_" + b"add", b"a + " + b"b", b"sums-" + b"add", b"fail_to_" + b"pass"):
+        if secret in data:
+            print(name, secret)
+print(read > 5)
+"""
+    observation, *_ = env.step(call("bash", command=f"python3 - <<'END'\n{look}\nEND"))
+    assert observation == "True\n[exit code 0]"
     assert env.step(call("bash", command="ls -a / /work | grep -c git"))[0] == "0\n[exit code 1]"
 
 
@@ -183,7 +196,8 @@ for folder, folders, files in os.walk("/"):
         if "more_itertools" in name and not path.startswith("/work/"):
             print(path)
         if name.endswith((".whl", ".egg", ".zip", ".pyz")) and os.path.isfile(path) and zipfile.is_zipfile(path):
-            print(*[inner for inner in zipfile.ZipFile(path).namelist() if "more_itertools" in inner])
+            if any("more_itertools" in inner for inner in zipfile.ZipFile(path).namelist()):
+                print(path)
 print("searched", flush=True)
 for python in ("python", "/usr/bin/python3"):
     os.system(f"cd /; PYTHONPATH= {python} -c 'import more_itertools' 2>&1 | grep -c ModuleNotFoundError")
@@ -249,7 +263,7 @@ def test_the_same_submission_is_graded_once() -> None:
         (call("view", path=""), "The empty path: "),
         (call("view", path="a\0b"), "that is no path"),
         (call("edit", path="sums/core.py", old="zzz", new="y"), "The text to replace is not there in sums/core.py."),
-        (call("edit", path="sums/core.py", old="return", new="y"), "is there 4 times in sums/core.py. Nothing was changed; give more"),
+        (call("edit", path="sums/core.py", old="return", new="y"), "is there 4 times in sums/core.py. Nothing was changed;"),
         (call("edit", path="sums/core.py", old="a", new="a"), "nothing would change"),
         (call("edit", path="sums/core.py", old="", new="a"), "sums/core.py is there already"),
         (call("edit", path="no.py", old="a", new="b"), "no.py: there is no such file"),
