@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import ClassVar
 
@@ -81,15 +82,16 @@ class BubblewrapSandbox(ShellSandbox):
         """16 hex digits of the writable files."""
         with self._using():
             if self._digest is None:
-                folders = self._folders()
-                self._digest = self._layers.of(folders.upper, folders.tmp)
+                with self._folders() as folders:
+                    self._digest = self._layers.of(folders.upper, folders.tmp)
             return self._digest
 
     def snapshot(self) -> Files:
         """The writable files at this moment."""
         with self._using():
-            folders = self._folders()
-            return Files(layers.pack(folders.upper, folders.tmp), self.digest())
+            digest = self.digest()
+            with self._folders() as folders:
+                return Files(layers.pack(folders.upper, folders.tmp), digest)
 
     def restore(self, files: Files | None = None) -> None:
         """Replace the writable files, and begin a new shell."""
@@ -100,8 +102,8 @@ class BubblewrapSandbox(ShellSandbox):
 
     def fork(self) -> BubblewrapSandbox:
         """A new sandbox with the same files."""
-        with self._using():
-            return BubblewrapSandbox(self.spec, partial(_copy, self._folders()))
+        with self._using(), self._folders() as folders:
+            return BubblewrapSandbox(self.spec, partial(_copy, folders))
 
     def close(self) -> None:
         """End all processes and free everything, at once: a command that another thread waits for is lost."""
@@ -140,10 +142,10 @@ class BubblewrapSandbox(ShellSandbox):
             self._end()
         self._enclosure = self._end = None
 
-    def _folders(self) -> Folders:
+    def _folders(self) -> AbstractContextManager[Folders]:
         if self._enclosure is None:
             raise SandboxError("the sandbox is not running")
-        return self._enclosure.folders
+        return self._enclosure.folders()
 
 
 def _copy(source: Folders, target: Folders) -> None:

@@ -66,11 +66,17 @@ def limit(
                 _write(hierarchy, name, file, value)
 
 
-def remove(hierarchies: list[Hierarchy], name: str) -> None:
-    """Remove a group, once its processes are gone."""
+def remove(hierarchies: list[Hierarchy], name: str) -> bool:
+    """Remove a group. False where that must be tried again, because it has processes that are not gone yet."""
+    gone = True
     for hierarchy in hierarchies:
-        with contextlib.suppress(OSError):
+        try:
             os.rmdir(name, dir_fd=hierarchy.folder)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            gone = False
+    return gone
 
 
 def remove_stale(hierarchies: list[Hierarchy]) -> None:
@@ -78,8 +84,7 @@ def remove_stale(hierarchies: list[Hierarchy]) -> None:
     for hierarchy in hierarchies:
         for name in os.listdir(hierarchy.folder):
             if name.startswith(PREFIX) and not _alive(name):
-                with contextlib.suppress(OSError):
-                    os.rmdir(name, dir_fd=hierarchy.folder)
+                remove([hierarchy], name)
 
 
 def group_name(launcher: int, number: int) -> str:

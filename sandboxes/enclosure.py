@@ -11,12 +11,12 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from turnwise.sandboxes import seccomp
 from turnwise.sandboxes.errors import SandboxError, SandboxLostError
-from turnwise.sandboxes.launcher import launcher
+from turnwise.sandboxes.launcher import start
 from turnwise.sandboxes.streams import PipeTransport
 
 _START_SECONDS = 60.0
@@ -50,7 +50,6 @@ class Enclosure:
 
     Attributes:
         transport: The stream to process 1.
-        folders: The writable folders.
 
     Raises:
         SandboxError: It cannot be started; the message says why.
@@ -76,15 +75,15 @@ class Enclosure:
         theirs = [stdin, stdout, stderr, inform]
         with (
             _memory_file(seccomp.rules(keep_cores=bool(request["cores"]))) as rules,
-            launcher().start(request, [*theirs, rules]) as control,
+            start(request, [*theirs, rules]) as control,
         ):
             self._drop(theirs)
             control.settimeout(_START_SECONDS)
             self.outer, box = self._keep(*_answer(control))
-            opened = [os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=box) for name in ("upper", "tmp", "links")]
-            self.folders = Folders(*self._keep(*opened))
+            self._box = box
             if fill is not None:
-                fill(self.folders)
+                with self.folders() as folders:
+                    fill(folders)
                 control.send(b"+")
             with contextlib.suppress(ConnectionResetError):
                 if message := control.recv(1 << 16):
@@ -96,6 +95,17 @@ class Enclosure:
         except ProcessLookupError:
             raise SandboxError(f"bwrap failed: {_words(receive_error)}") from None
         self._drop([info])
+
+    @contextlib.contextmanager
+    def folders(self) -> Iterator[Folders]:
+        """The writable folders. A sandbox holds one descriptor for all, so that many can be open at once."""
+        names = ("upper", "tmp", "links")
+        opened = [os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._box) for name in names]
+        try:
+            yield Folders(*opened)
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
 
     def interrupt(self) -> None:
         """Send `shell.INTERRUPT` to process 1."""
@@ -152,7 +162,7 @@ os.register_at_fork(after_in_child=_abandon_all)
 
 
 @contextlib.contextmanager
-def _memory_file(data: bytes | None) -> Any:
+def _memory_file(data: bytes | None) -> Iterator[int]:
     descriptor = os.memfd_create("rules", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, data or b"")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from turnwise.sandboxes import seccomp
-from turnwise.sandboxes.errors import SandboxError, SandboxUnavailableError
+from turnwise.sandboxes.errors import SandboxLostError, SandboxUnavailableError
 
 # The launcher imports three modules of this package, and nothing else of it: neither `turnwise` nor `sandboxes` runs.
 _PROGRAM = """
@@ -105,7 +105,7 @@ class Launcher:
             The socket over which it answers.
 
         Raises:
-            SandboxError: The launcher is gone.
+            SandboxLostError: The launcher is gone.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -113,7 +113,8 @@ class Launcher:
                 socket.send_fds(self._socket, [json.dumps(request).encode()], [theirs.fileno(), *descriptors])
         except OSError as error:
             ours.close()
-            raise SandboxError(f"the sandbox launcher is gone: {error.strerror}") from error
+            self._process.kill()
+            raise SandboxLostError(f"the sandbox launcher is gone: {error.strerror}") from error
         return ours
 
     def close(self) -> None:
@@ -172,6 +173,14 @@ def launcher() -> Launcher:
         if _launcher is None:
             _launcher = Launcher()
         return _launcher
+
+
+def start(request: dict[str, Any], descriptors: Sequence[int]) -> socket.socket:
+    """`Launcher.start` of this process's launcher, of a new one if it turns out to have died."""
+    try:
+        return launcher().start(request, descriptors)
+    except SandboxLostError:
+        return launcher().start(request, descriptors)
 
 
 def _forget() -> None:

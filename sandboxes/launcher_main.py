@@ -15,11 +15,13 @@ import select
 import signal
 import socket
 import sys
+import time
 from typing import Any
 
-from turnwise.sandboxes import cgroups, preparation
+from turnwise.sandboxes import cgroups, kernel, preparation
 
 SPARES = 2
+_AGAIN_MILLISECONDS, _END_SECONDS = 20, 5
 
 
 class _Child:
@@ -39,6 +41,8 @@ class _Launcher:
         self._owners: dict[tuple[int, int], int] = {}
         self._children: dict[int, _Child] = {}
         self._spares: list[_Child] = []
+        self._left: list[str] = []
+        """Groups that could not be removed yet."""
         self._count = 0
 
     def serve(self) -> None:
@@ -52,7 +56,8 @@ class _Launcher:
         while True:
             while len(self._spares) < SPARES:
                 self._spares.append(self._fork())
-            events = {descriptor for descriptor, _ in poll.poll()}
+            events = {descriptor for descriptor, _ in poll.poll(_AGAIN_MILLISECONDS if self._left else None)}
+            self._remove_groups()
             if self._host_process in events:
                 return
             if wake in events:
@@ -125,7 +130,11 @@ class _Launcher:
                 child.control.close()
                 if child in self._spares:
                     self._spares.remove(child)
-                cgroups.remove(self._hierarchies, child.group)
+                self._left.append(child.group)
+        self._remove_groups()
+
+    def _remove_groups(self) -> None:
+        self._left = [group for group in self._left if not cgroups.remove(self._hierarchies, group)]
 
     def end(self) -> None:
         """Kill and bury all children."""
@@ -133,6 +142,11 @@ class _Launcher:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._bury(0)
+        for _ in range(_END_SECONDS * 1000 // _AGAIN_MILLISECONDS):
+            if not self._left:
+                return
+            time.sleep(_AGAIN_MILLISECONDS / 1000)
+            self._remove_groups()
 
 
 def _refuse(control: int, reason: str) -> None:
@@ -149,6 +163,7 @@ def main() -> None:
     except ProcessLookupError:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    kernel.adopt_orphans()
     settings: dict[str, Any] = json.loads(host.recv(1 << 16))
     try:
         hierarchies = cgroups.usable()

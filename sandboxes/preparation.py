@@ -201,8 +201,8 @@ def _become(
         os.setresgid(USER, USER, USER)
         os.setresuid(USER, USER, USER)
         kernel.die_with_parent(signal.SIGKILL)
-    arguments = ["bwrap", "--info-fd", str(info), "--seccomp", str(rules), *request["arguments"]]
-    os.execve(request["bwrap"], arguments, {})
+    seccomp = ["--seccomp", str(rules)] if request["seccomp"] else []
+    os.execve(request["bwrap"], ["bwrap", "--info-fd", str(info), *seccomp, *request["arguments"]], {})
 
 
 def _build_root(request: dict[str, Any]) -> None:

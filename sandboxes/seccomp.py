@@ -20,9 +20,6 @@ _REFUSED = {
     "request_key": (249, 218),
     "keyctl": (250, 219),
     "bpf": (321, 280),
-    "io_uring_setup": (425, 425),
-    "io_uring_enter": (426, 426),
-    "io_uring_register": (427, 427),
     "perf_event_open": (298, 241),
     "userfaultfd": (323, 282),
     "open_by_handle_at": (304, 265),
@@ -42,7 +39,16 @@ _ABOUT_A_PROCESS = {
     "sched_setaffinity": ((203, 122), 0),
     "sched_setattr": ((314, 274), 0),
 }
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_ABSENT_CALLS = {
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "clone3": (435, 435),  # its flags cannot be looked at; programs fall back to clone
+}
+# Those whose first argument may ask for a user namespace.
+_MAKES_NAMESPACES = {"clone": (56, 220), "unshare": (272, 97)}
+_NEW_USER = 0x10000000
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _REFUSE, _ABSENT = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _X32 = 0x40000000
@@ -75,6 +81,16 @@ def rules(machine: str | None = None, *, keep_cores: bool = False) -> bytes | No
     ]
     for numbers in (*_REFUSED.values(), *([_SET_AFFINITY] if keep_cores else [])):
         program += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _REFUSE)]
+    for numbers in _ABSENT_CALLS.values():
+        program += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _ABSENT)]
+    for numbers in _MAKES_NAMESPACES.values():
+        program += [
+            (_EQUAL, 0, 4, numbers[column]),
+            (_LOAD, 0, 0, _ARGUMENTS),
+            (_ANY_BIT, 0, 1, _NEW_USER),
+            (_RETURN, 0, 0, _REFUSE),
+            (_LOAD, 0, 0, _NUMBER),
+        ]
     for numbers, argument in _ABOUT_A_PROCESS.values():
         program += [
             (_EQUAL, 0, 4, numbers[column]),

