@@ -24,6 +24,7 @@ __all__ = ["__version__", "make_vec"]
 # The id table. String entry points: a family is imported by the first `gym.make` of its id.
 _ENTRY_POINTS = {
     "turnwise/WebShop-v0": "turnwise.envs.webshop:WebShopEnv",
+    "turnwise/SWE-v0": "turnwise.envs.swe:SWEEnv",
     "turnwise/Bifurcation-v0": "turnwise.envs.bifurcation:BifurcationEnv",
 }
 
