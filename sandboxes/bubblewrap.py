@@ -78,6 +78,11 @@ class BubblewrapSandbox(ShellSandbox):
         """What is enforced here."""
         return visible.isolation(self.spec, launcher().powers)
 
+    @property
+    def process(self) -> int | None:
+        """The number that its process 1 has on this machine; None once it is closed or lost."""
+        return self._enclosure and self._enclosure.process
+
     def digest(self) -> str:
         """16 hex digits of the writable files."""
         with self._using():

@@ -50,6 +50,7 @@ class Enclosure:
 
     Attributes:
         transport: The stream to process 1.
+        process: The number of process 1 on this machine.
 
     Raises:
         SandboxError: It cannot be started; the message says why.
@@ -89,9 +90,9 @@ class Enclosure:
                 if message := control.recv(1 << 16):
                     _raise(json.loads(message))
             self.transport = PipeTransport(send, receive, receive_error, self.interrupt)
-            process = _process(info, receive_error)
+            self.process = _process(info, receive_error)
         try:
-            (self.init,) = self._keep(os.pidfd_open(process))
+            (self.init,) = self._keep(os.pidfd_open(self.process))
         except ProcessLookupError:
             raise SandboxError(f"bwrap failed: {_words(receive_error)}") from None
         self._drop([info])
