@@ -228,7 +228,8 @@ def _recorder(pytest: Any, wanted: "frozenset[str]", seconds: float, send: Any) 
         @pytest.hookimpl(hookwrapper=True)  # type: ignore[untyped-decorator]
         def pytest_runtest_call(self, item: Any) -> Any:
             signal.signal(signal.SIGALRM, expire)
-            signal.setitimer(signal.ITIMER_REAL, seconds)
+            # Again and again: code under test may swallow what the first one raises.
+            signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
             yield
             signal.setitimer(signal.ITIMER_REAL, 0)
 
