@@ -124,6 +124,8 @@ class Calls:
 
     def _called(self, frame: object, event: str, argument: object) -> None:
         code = frame.f_code
+        if code.co_name == "<module>":  # it begins on a line on which a function may begin
+            return
         path = self._files.get(code.co_filename)
         if path is None:
             path = self._files[code.co_filename] = self._relative(code.co_filename)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import metadata
 
+from turnwise.envs.swe.making.loading import ProjectError
+
 _FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 # Options that decide how tests are collected and read; what else there is changes the report, or needs a plugin.
 _KEPT = ("--import-mode", "--strict", "--ignore", "--deselect", "-W", "-k", "-m", "-r")
@@ -40,14 +42,14 @@ def plugins(requires: Sequence[str]) -> list[str]:
     """Names of the pytest plugins that distributions bring, for `-p`.
 
     Raises:
-        ValueError: One of the distributions is not installed.
+        ProjectError: One of the distributions is not installed.
     """
     names = []
     for name in requires:
         try:
             entries = metadata.distribution(name).entry_points
         except metadata.PackageNotFoundError:
-            raise ValueError(f"{name!r} is not installed here: pip install {name}") from None
+            raise ProjectError(f"{name!r} is not installed here: pip install {name}") from None
         names += [entry.name for entry in entries if entry.group == "pytest11"]
     return names
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -35,29 +36,26 @@ def hide_tests(files: Mapping[str, bytes], tests: Iterable[str], support: Sequen
     wanted: dict[str, set[tuple[str, ...]]] = {}
     for path, names in map(split_id, tests):
         wanted.setdefault(path, set()).add(names)
-    for path, names in _inherited(files, wanted, support):
-        wanted.setdefault(path, set()).add(names)
+    defined = {path: {place for place, _, _ in _functions(path, files.get(path, b""))} for path in wanted}
+    strangers = {place[-1] for path, places in wanted.items() for place in places - defined[path] if len(place) > 1}
+    inherited = [(path, place) for path, place in _methods(files, support) if place[-1] in strangers]
+    told = {place[-1] for _, place in inherited}
+    for path, places in wanted.items():
+        wanted[path] = {place for place in places if place in defined[path] or place[-1] not in told}
+    for path, place in inherited:
+        wanted.setdefault(path, set()).add(place)
     result = dict(files)
-    for path, paths in wanted.items():
-        if path in result:
-            cut = cut_functions(path, result.pop(path), paths)
+    for path, places in wanted.items():
+        if path in result and places:
+            cut = cut_functions(path, result.pop(path), places)
             if cut is not None:
                 result[path] = cut
     return result
 
 
-def _inherited(
-    files: Mapping[str, bytes], wanted: Mapping[str, set[tuple[str, ...]]], support: Sequence[str]
-) -> list[tuple[str, tuple[str, ...]]]:
-    """Where the methods that a class does not define itself are defined."""
-    names = set()
-    for path, paths in wanted.items():
-        defined = {place for place, _, _ in _functions(path, files.get(path, b""))}
-        names |= {place[-1] for place in paths - defined if len(place) > 1}
-    if not names:
-        return []
-    places = ((path, place) for path in support if path in files for place, _, _ in _functions(path, files[path]))
-    return [(path, place) for path, place in places if len(place) > 1 and place[-1] in names]
+def _methods(files: Mapping[str, bytes], paths: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for path in paths:
+        yield from ((path, place) for place, _, _ in _functions(path, files.get(path, b"")) if len(place) > 1)
 
 
 def cut_functions(path: str, data: bytes, places: set[tuple[str, ...]]) -> bytes | None:
@@ -66,26 +64,25 @@ def cut_functions(path: str, data: bytes, places: set[tuple[str, ...]]) -> bytes
     Args:
         path: The file, for messages.
         data: Its contents.
-        places: The names that lead to each function: `("TestA", "test_b")`. One that is not there is passed over where
-            others of its name are cut, as an inherited method is.
+        places: The names that lead to each function: `("TestA", "test_b")`.
 
     >>> cut_functions("t.py", b"class T:\n    @mark\n    def test_a(self):\n        1\n\nX = 2\n", {("T", "test_a")})
     b'class T:\n    pass\n\nX = 2\n'
     """
     found = [(place, node, block) for place, node, block in _functions(path, data) if place in places]
-    if {place[-1] for place in places} - {place[-1] for place, _, _ in found}:
+    if places - {place for place, _, _ in found}:
         return None
     source = Source(path, data)
-    edits = []
+    edits: list[Edit] = []
+    cut = {id(node) for _, node, _ in found}
     for _, node, block in found:
-        span = _span(source, node)
+        span = _span(source, node, block)
         if span is None:
             return None
-        rest = [other for other in block if not any(other is cut for _, cut, _ in found)]
-        first = next(other for other in block if any(other is cut for _, cut, _ in found))
-        stays_valid = any(not _is_docstring(other) for other in rest) or node is not first
-        indent = b" " * node.col_offset
-        edits.append(Edit(*span, b"" if stays_valid else indent + b"pass\n"))
+        is_first = next(other for other in block if id(other) in cut) is node
+        is_empty = all(id(other) in cut or _is_docstring(other) for other in block)
+        text = b" " * node.col_offset + b"pass\n" if is_first and is_empty else b""
+        edits.append(Edit(max(span[0], edits[-1].end if edits else 0), span[1], text))
     after = source.edited(edits)
     return after if _stands_alone(path, after, {place[-1] for place, _, _ in found}) else None
 
@@ -114,23 +111,25 @@ def _in_block(
                 yield from _in_block(handler.body, names)
 
 
-def _span(source: Source, node: Definition) -> tuple[int, int] | None:
-    """The lines of a function with its decorators, the comment above and the empty lines below; None where shared."""
+def _span(source: Source, node: Definition, block: Sequence[ast.stmt]) -> tuple[int, int] | None:
+    """The lines of a function with its decorators, the comment and the empty lines above; None where shared."""
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    starts = [*source.line_starts, len(source.data)]
-    lines = [source.data[a:b] for a, b in zip(starts, starts[1:], strict=False)]
     last = node.end_lineno or node.lineno
-    rest = source.data[source.end(node) : starts[last]].strip()
-    if lines[first - 1][: node.col_offset].strip() or (rest and not rest.startswith(b"#")):
+    starts = [*source.line_starts, len(source.data)]
+    lines = [source.data[start:end].strip() for start, end in itertools.pairwise(starts)]
+    before = source.data[starts[first - 1] : source.offset(first, node.col_offset)]
+    after = source.data[source.end(node) : starts[last]].strip()
+    if before.strip() or (after and not after.startswith(b"#")):
         return None
-    while first > 1 and lines[first - 2].strip().startswith(b"#"):
+    while first > 1 and lines[first - 2].startswith(b"#"):
         first -= 1
-    following = last
-    while following < len(lines) and not lines[following].strip():
-        following += 1
-    # The empty lines below go along only where as many are left above.
-    if first > 1 and not lines[first - 2].strip():
-        last = following
+    if first > 1 and not lines[first - 2]:
+        while first > 1 and not lines[first - 2]:
+            first -= 1
+    elif block[-1] is not node:
+        # The first of its block: the empty lines below were those between it and the next.
+        while last < len(lines) and not lines[last]:
+            last += 1
     return starts[first - 1], starts[last]
 
 

@@ -49,8 +49,8 @@ def read_project(
     found_tests = tuple(tests) or _find_tests(files)
     if not found_tests:
         raise ProjectError(
-            f"{path!r} has no pytest suite: no file is called test_*.py or *_test.py. Some source archives come without "
-            "their tests; a checkout has them. Where they are called otherwise, name them with --tests."
+            f"{path!r} has no pytest suite: no file is called test_*.py or *_test.py. Some source archives come "
+            "without their tests; a checkout has them. Where they are called otherwise, name them with --tests."
         )
     found_sources = tuple(sources) or _find_sources(files, found_tests)
     if not found_sources:

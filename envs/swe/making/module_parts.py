@@ -37,14 +37,34 @@ class ModuleParts:
 
     def function(self, names: tuple[str, ...]) -> Definition | None:
         """The function to which names lead: class, method; or one function."""
-        block = self._tree.body
-        for name in names[:-1]:
-            found = next((s for s in _flat(block) if isinstance(s, ast.ClassDef) and s.name == name), None)
-            if found is None:
-                return None
-            block = found.body
+        owner = self._owner(names)
+        block = self._tree.body if owner is None else owner.body
         functions = [s for s in _flat(block) if isinstance(s, ast.FunctionDef) and s.name == names[-1]]
-        return functions[-1] if functions else None
+        return functions[-1] if functions and (owner is not None or len(names) == 1) else None
+
+    def attributes(self, names: tuple[str, ...]) -> dict[str, ast.expr]:
+        """What an instance of a test's class has before the test: from the class, then from what sets it up."""
+        found: dict[str, ast.expr] = {}
+        owner = self._owner(names)
+        for statement in owner.body if owner is not None else ():
+            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                found[statement.targets[0].id] = statement.value
+        for name in ("setUp", "setup_method"):
+            setup = self.function((*names[:-1], name)) if owner is not None else None
+            for statement in setup.body if setup is not None else ():
+                target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+                if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
+                    found[target.attr] = statement.value  # type: ignore[attr-defined]
+        return found
+
+    def _owner(self, names: tuple[str, ...]) -> ast.ClassDef | None:
+        block, owner = self._tree.body, None
+        for name in names[:-1]:
+            owner = next((s for s in _flat(block) if isinstance(s, ast.ClassDef) and s.name == name), None)
+            if owner is None:
+                return None
+            block = owner.body
+        return owner
 
     def text(self, node: ast.AST) -> str:
         """The source text of a node, without the indentation of its first line."""
@@ -59,13 +79,13 @@ class ModuleParts:
         return "\n".join([first_line, *(line.removeprefix(indent) for line in rest)])
 
     def is_imported(self, name: str) -> bool:
-        """Whether a name is imported, and not from the standard library."""
+        """Whether a name is imported from elsewhere than the standard library and the tests' tools."""
         statement = self._defined.get(name)
         if isinstance(statement, ast.ImportFrom):
-            return (statement.module or "").split(".")[0] not in sys.stdlib_module_names
+            return not _is_tool(statement.module or "")
         if isinstance(statement, ast.Import):
             alias = next(a for a in statement.names if (a.asname or a.name).split(".")[0] == name)
-            return alias.name.split(".")[0] not in sys.stdlib_module_names
+            return not _is_tool(alias.name)
         return False
 
     def lines_for(self, names: set[str], missing: set[str]) -> list[str]:
@@ -98,6 +118,10 @@ class ModuleParts:
             seen |= known
             waiting += sorted(known)
         return [*_sorted_imports(imports), *(text for _, text in sorted(others.items()))]
+
+
+def _is_tool(module: str) -> bool:
+    return module.split(".")[0] in sys.stdlib_module_names or module.split(".")[0] in {"pytest", "hypothesis"}
 
 
 def _flat(block: list[ast.stmt]) -> list[ast.stmt]:

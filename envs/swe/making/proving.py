@@ -22,6 +22,8 @@ from turnwise.envs.swe.testing import run_tests
 
 _CHECKS = frozenset({"AssertionError", "Failed"})
 """What a test raises that sees a wrong result. A function that only crashes would not outlive its first call."""
+_SHORT_SCRIPT = 8
+"""Most lines of a second symptom."""
 _MIN_COPIED = 30
 """Fewer characters of the original, found elsewhere too, give nothing away."""
 
@@ -194,7 +196,7 @@ def _symptoms(
             return []
         found.append(symptoms[0])
         if len(groups) == 1:
-            others = [s for s in symptoms[1:] if _differ(symptoms[0], s)]
+            others = [s for s in symptoms[1:] if len(s.code) <= _SHORT_SCRIPT and _differ(symptoms[0], s)]
             found += others[: bounds.symptoms - 1]
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,7 @@ _RELATE = {
 _LOOK = {"assertTrue", "assertFalse", "assertIsNone", "assertIsNotNone", "assertIsInstance", "assertNotIsInstance"}
 _RAISES = {"raises", "assertRaises", "assertRaisesRegex"}
 _SHORT = 60
+_SELF = re.compile(r"\bself\.([A-Za-z_]\w*)")
 _EXPECTED_NAMES = ("expected", "expect", "want", "wanted", "answer", "correct", "truth", "desired")
 
 
@@ -73,7 +75,7 @@ def reproduce(test: str, data: bytes, failure: Failure) -> list[Reproduction]:
     if function is None or not failure.line:
         raise NoReproductionError("the test is not in its file")
     chain = _chain(function, failure.line)
-    return _Builder(test, module, function, chain, failure).build()
+    return _Builder(test, names, module, function, chain, failure).build()
 
 
 def _chain(function: Definition, line: int) -> list[tuple[ast.stmt, list[ast.stmt]]]:
@@ -101,12 +103,13 @@ class _Builder:
     def __init__(
         self,
         test: str,
+        names: tuple[str, ...],
         module: ModuleParts,
         function: Definition,
         chain: list[tuple[ast.stmt, list[ast.stmt]]],
         failure: Failure,
     ) -> None:
-        self._test, self._module, self._function = test, module, function
+        self._test, self._names, self._module, self._function = test, names, module, function
         self._chain, self._failure = chain, failure
 
     def build(self) -> list[Reproduction]:
@@ -196,16 +199,32 @@ class _Builder:
                 kept.append(statement)
                 needed |= _free(ast.parse(text))
                 needed -= _bound_anew(statement)
-        given = {name: self._failure.values[name] for name in sorted(needed) if self._is_value(name)}
-        needed -= {*given, *dir(builtins)}
-        above = self._module.lines_for(needed, needed & self._own_names)
+        last = [ast.unparse(node) if generated else self._module.text(node) for node in body]
         shown = look[0] if look else ""
+        given = {name: self._failure.values[name] for name in sorted(needed) if self._is_value(name)}
+        needed -= given.keys()
         if look and not texts:
             shown, given = self._written_in(look, given)
-        values = [f"{name} = {value}" for name, value in given.items()]
-        last = [ast.unparse(node) if generated else self._module.text(node) for node in body]
-        code = tuple("\n".join([*above, *values, *texts, *last]).split("\n"))
-        return Reproduction(self._test, code, shown, raises, self._callee([*ends, *kept]))
+        attributes, inner = self._attributes([*texts, *last, shown]) if "self" in needed else ({}, set())
+        needed = (needed | inner) - {*dir(builtins), "self"}
+        above = self._module.lines_for(needed, needed & self._own_names)
+        values = [f"{name} = {value}" for name, value in (given | attributes).items()]
+        lines = [_without_self(text) for text in (*values, *texts, *last)]
+        code = tuple("\n".join([*above, *lines]).split("\n"))
+        return Reproduction(self._test, code, _without_self(shown), raises, self._callee(ends, kept))
+
+    def _attributes(self, texts: Sequence[str]) -> tuple[dict[str, str], set[str]]:
+        """What `self.x` stands for in some lines, in the order in which it is set up; and the names that this needs."""
+        known = self._module.attributes(self._names)
+        wanted, waiting = set(), set(_SELF.findall("\n".join(texts)))
+        while waiting:
+            name = waiting.pop()
+            if name not in known:
+                raise NoReproductionError(f"the test uses its own {name!r}")
+            wanted.add(name)
+            waiting |= set(_SELF.findall(self._module.text(known[name]))) - wanted
+        inner = set().union(*(_free(known[name]) for name in wanted)) - {"self"}
+        return {name: self._module.text(value) for name, value in known.items() if name in wanted}, inner - wanted
 
     def _written_in(self, look: tuple[str, ast.expr], given: dict[str, str]) -> tuple[str, dict[str, str]]:
         """An expression with short values in the place of names; and the values that are left."""
@@ -261,17 +280,17 @@ class _Builder:
     def _is_value(self, name: str) -> bool:
         return name in self._failure.values and name in self._own_names
 
-    def _callee(self, nodes: Sequence[ast.AST]) -> str:
+    def _callee(self, ends: Sequence[ast.AST], kept: Sequence[ast.stmt]) -> str:
         """What of the project is called: a name that is imported from it, or a method of what such a name made."""
-        made = dict(pair for node in nodes if isinstance(node, ast.Assign) for pair in self._made_by(node))
-        names = [self._plain_name(call) for node in nodes for call in _calls(node)]
-        for name in names:
-            root, dot, rest = name.partition(".")
-            if root in made and dot:
-                return f"{made[root]}.{rest}"
-            if self._module.is_imported(root):
-                return name
-        return next((name for name in names if name and not hasattr(builtins, name.split(".")[0])), "")
+        made = dict(pair for node in (*ends, *kept) if isinstance(node, ast.Assign) for pair in self._made_by(node))
+        for node in (*ends, *kept):
+            for name in [*map(self._plain_name, _calls(node)), *sorted(_names(node) if node in ends else ())]:
+                root, dot, rest = name.partition(".")
+                if root in made:
+                    return made[root] + dot + rest
+                if self._module.is_imported(root):
+                    return name
+        return ""
 
     def _made_by(self, statement: ast.Assign) -> Iterator[tuple[str, str]]:
         """`cache`, `LRU` for `cache = LRU(2)`."""
@@ -281,12 +300,16 @@ class _Builder:
                 yield statement.targets[0].id, name
 
     def _plain_name(self, call: ast.Call) -> str:
-        """`a.b` for `a.b(1)` and for `a.b(1)(2)`; nothing where something else is called."""
+        """`a.b` for `a.b(1)`, for `a.b[int](1)` and for `a.b(1)(2)`; nothing where something else is called."""
         function = call.func
-        while isinstance(function, ast.Call):
-            function = function.func
+        while isinstance(function, ast.Call | ast.Subscript):
+            function = function.func if isinstance(function, ast.Call) else function.value
         name = self._module.text(function)
         return name if name.replace(".", "").isidentifier() else ""
+
+
+def _without_self(text: str) -> str:
+    return _SELF.sub(r"\1", text)
 
 
 def _calls(node: ast.AST) -> list[ast.Call]:

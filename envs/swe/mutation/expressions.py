@@ -53,7 +53,7 @@ def arithmetic(source: Source, site: Site) -> Iterator[Edit]:
 
 
 def boolean(source: Source, site: Site) -> Iterator[Edit]:
-    """`and` becomes `or`, an operand or a `not` is forgotten, a truth value is returned or passed the wrong way round."""
+    """`and` becomes `or`, an operand or a `not` is forgotten, a truth value becomes the other one."""
     node = site.node
     if isinstance(node, ast.BoolOp):
         for left, right in zip(node.values, node.values[1:], strict=False):
@@ -63,9 +63,9 @@ def boolean(source: Source, site: Site) -> Iterator[Edit]:
                 yield Edit(source.start(node), source.end(node), source.text(value))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and _is_plain(source, node.operand):
         yield Edit(source.start(node), source.end(node), source.text(node.operand))
-    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        if isinstance(site.parent, ast.Return | ast.keyword | ast.Assign | ast.Call):
-            yield Edit(source.start(node), source.end(node), str(not node.value).encode())
+    told = isinstance(site.parent, ast.Return | ast.keyword | ast.Assign | ast.Call)
+    if told and isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield Edit(source.start(node), source.end(node), str(not node.value).encode())
 
 
 def off_by_one(source: Source, site: Site) -> Iterator[Edit]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -61,9 +60,9 @@ class Mutation:
 
 
 def mutations(source: Source) -> list[Mutation]:
-    """Every mutation of a file that compiles and changes what it does, in the order of the text.
+    r"""Every mutation of a file that compiles and changes what it does, in the order of the text.
 
-    >>> source = Source("p.py", b"def f(a, b=1):\\n    return a < b  # why\\n")
+    >>> source = Source("p.py", b"def f(a, b=1):\n    return a < b  # why\n")
     >>> for mutation in mutations(source):
     ...     print(mutation.operator, mutate(source, [mutation]).splitlines())
     wrong-default [b'def f(a, b=2):', b'    return a < b  # why']

@@ -99,6 +99,8 @@ def _is_spared(node: ast.AST, parent: ast.AST) -> bool:
         return True
     if isinstance(parent, ast.Raise):
         return True  # the text of an error
+    if isinstance(node, ast.Expr):
+        node = node.value
     return isinstance(node, ast.Call) and called_name(node) in _SPARED_CALLS
 
 

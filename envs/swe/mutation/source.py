@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+_MARK = "\ufeff"
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 
@@ -44,14 +45,16 @@ class Source:
     def __init__(self, path: str, data: bytes) -> None:
         self.path, self.data = path, data
         try:
-            self.tree = ast.parse(data.decode("utf-8"))
+            self.tree = ast.parse(data.decode("utf-8").removeprefix(_MARK))
         except UnicodeDecodeError as error:
             raise UnreadableSourceError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from error
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             where = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
             reason = error.msg if isinstance(error, SyntaxError) else str(error)
             raise UnreadableSourceError(f"{path} is not Python{where}: {reason}") from error
-        self.line_starts = [0, *(match.end() for match in _NEWLINE.finditer(data))]
+        # Of a byte order mark, neither the syntax tree nor the tokens know.
+        first = len(_MARK.encode("utf-8")) if data.startswith(_MARK.encode("utf-8")) else 0
+        self.line_starts = [first, *(match.end() for match in _NEWLINE.finditer(data))]
 
     def offset(self, line: int, column: int) -> int:
         """Of a line (from 1) and a column in bytes, as the syntax tree has them."""
@@ -107,5 +110,5 @@ class Source:
 
 
 def _tokens(data: bytes) -> Iterator[tokenize.TokenInfo]:
-    text = data.decode("utf-8").removeprefix("\ufeff")
+    text = data.decode("utf-8").removeprefix(_MARK)
     return tokenize.generate_tokens(io.StringIO(text, newline="").readline)

@@ -6,9 +6,10 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from turnwise.envs.swe.mutation.sites import Site, called_name
+from turnwise.envs.swe.mutation.sites import Site
 from turnwise.envs.swe.mutation.source import Edit, Source
 
+_WITH_ELSE = (ast.If, ast.For, ast.While, ast.Try)
 _LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
 
@@ -25,12 +26,11 @@ def drop_branch(source: Source, site: Site) -> Iterator[Edit]:
             yield from _clause(source, source.start(node), node.body)
         elif not node.orelse and not _is_guard(node):
             yield from _without(source, site)
-    if isinstance(node, ast.If | ast.For | ast.While | ast.Try) and node.orelse:
-        if not (isinstance(node, ast.If) and _is_elif(source, node.orelse[0])):
-            last = (node.handlers[-1] if isinstance(node, ast.Try) and node.handlers else node).body[-1]  # type: ignore[union-attr]
-            place = source.keyword_before(source.start(node.orelse[0]), "else", source.end(last))
-            if place is not None:
-                yield from _clause(source, place, node.orelse)
+    if isinstance(node, _WITH_ELSE) and node.orelse and not _is_elif(source, node.orelse[0]):
+        body = node.handlers[-1].body if isinstance(node, ast.Try) and node.handlers else node.body
+        place = source.keyword_before(source.start(node.orelse[0]), "else", source.end(body[-1]))
+        if place is not None:
+            yield from _clause(source, place, node.orelse)
     if isinstance(node, ast.ExceptHandler) and isinstance(site.parent, ast.Try) and len(site.parent.handlers) > 1:
         yield from _clause(source, source.start(node), node.body)
 
@@ -47,11 +47,10 @@ def remove_guard(source: Source, site: Site) -> Iterator[Edit]:
             rest = source.data[source.end(before) : place[0]] if place else b""
             if place is not None and not rest.strip():
                 yield Edit(source.end(before), source.end(test), b"")
-    if isinstance(node, ast.Call) and called_name(node) in {"min", "max"} and isinstance(node.func, ast.Name):
-        if len(node.args) == 2 and not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args):
-            for value in node.args:
-                if isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
-                    yield Edit(source.start(node), source.end(node), source.text(value))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"min", "max"}:
+        for value in node.args if len(node.args) == 2 and not node.keywords else ():
+            if isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
+                yield Edit(source.start(node), source.end(node), source.text(value))
 
 
 def drop_update(source: Source, site: Site) -> Iterator[Edit]:
