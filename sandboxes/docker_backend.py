@@ -115,7 +115,8 @@ class DockerSandbox(ShellSandbox):
         _live[container] = None
         with daemon_faults("attaching to the container", SandboxError):
             connection = self._api.attach_socket(container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        stream = DockerTransport(_socket(connection), functools.partial(_interrupt, self._api, container))
+        interrupt = functools.partial(_interrupt, self._api, container)
+        stream = DockerTransport(_socket(connection), interrupt, functools.partial(_release, connection))
         self._stream = _live[container] = stream
         # Where a sandbox is dropped without `close`, its shell reads to the end of its input, and the container ends.
         self._dropped = weakref.finalize(self, stream.close)
@@ -184,6 +185,7 @@ def container_config(api: Any, spec: Spec, image: dict[str, Any]) -> dict[str, A
         hostname="sandbox",
         labels={reaper.OWNER: reaper.owner()},
         stdin_open=True,
+        stop_signal="SIGKILL",  # process 1 heeds no other, and a daemon that stops would wait for it
         user=f"{_USER}:{_USER}",
         working_dir=spec.workdir,
         host_config=host,
@@ -254,6 +256,14 @@ def _socket(connection: Any) -> socket.socket:
     return found
 
 
+def _release(connection: Any) -> None:
+    """Close docker-py's own objects around the socket, which else stays open until they are collected."""
+    response = getattr(connection, "_response", None)
+    if response is not None:
+        response.close()
+    connection.close()
+
+
 def _interrupt(api: Any, container: str) -> None:
     with daemon_faults("stopping a command", SandboxLostError):
         api.kill(container, INTERRUPT)
@@ -270,8 +280,9 @@ def _remove(api: Any, container: str, stream: DockerTransport | None) -> None:
 
 @atexit.register
 def _remove_all() -> None:
-    for stream in _live.values():
+    containers = list(_live.items())
+    for _, stream in containers:
         if stream is not None:
             stream.close()  # idle ones end by themselves now, all at once
-    for container in list(_live):
+    for container, _ in containers:  # even those of which a thread takes leave now: it may not come to its end
         _remove(docker_daemon.client(), container, None)

@@ -25,12 +25,16 @@ class DockerTransport:
     Args:
         connection: The hijacked connection.
         interrupt: Sends `INTERRUPT` to process 1.
+        release: Called once when the connection is closed, to let go of what else holds it.
     """
 
-    def __init__(self, connection: socket.socket, interrupt: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: socket.socket, interrupt: Callable[[], None], release: Callable[[], None] = lambda: None
+    ) -> None:
         self._pid = os.getpid()
         self._connection = connection
         self.interrupt = interrupt
+        self._release = release
         self._received = bytearray()
         self._stream = STDOUT
         self._rest = 0
@@ -65,6 +69,7 @@ class DockerTransport:
         if os.getpid() == self._pid:  # a forked process has a copy, whose shutdown would end the original
             with contextlib.suppress(OSError):
                 self._connection.shutdown(socket.SHUT_RDWR)
+        self._release()
         self._connection.close()
 
     def _take(self) -> tuple[int, bytes] | None:

@@ -48,8 +48,8 @@ def processes(sandbox: DockerSandbox) -> list[str]:
     [
         ":() { :|:& }; :; wait; sleep 30",
         "while :; do sleep 60 & done 2>/dev/null",
-        "python3 -c 'import os\nwhile True:\n try: os.fork()\n except OSError: pass'",
-        "python3 -c 'import threading, time\nwhile 1: threading.Thread(target=time.sleep, args=(60,)).start()'; sleep 9",
+        "python3 -c 'import os\nwhile 1:\n try: os.fork()\n except OSError: pass'",
+        "python3 -c 'import threading, time\nwhile 1: threading.Thread(target=time.sleep, args=(9,)).start()'; sleep 9",
     ],
 )
 def test_fork_bomb(sandbox: DockerSandbox, bomb: str, session: bool) -> None:
@@ -164,7 +164,8 @@ def test_root_is_read_only_and_powers_are_none(sandbox: DockerSandbox) -> None:
     assert "NoNewPrivs:\t1\n" in status and "Seccomp:\t2\n" in status
     for attack in (
         "mount -t tmpfs none /mnt", "unshare -Ur true", "chroot / true", "su -c id", "sudo id", "mknod d b 254 0",
-        "dmesg", "chown 0 .", "cat /dev/mem", "cat /dev/vda", "cat /proc/kcore", "sysctl -w kernel.hostname=x", "hostname x",
+        "dmesg", "chown 0 .", "cat /dev/mem", "cat /dev/vda", "cat /proc/kcore", "sysctl -w kernel.hostname=x",
+        "hostname x",
         "nice -n -5 true 2>&1 | grep .; false", "echo 1 >/proc/sysrq-trigger", "date -s 2001-01-01",
         "cp /bin/bash b && chmod u+s b && ./b -p -c '[[ $EUID == 0 ]]'", "cat /etc/shadow", "ls /root",
     ):  # fmt: skip
