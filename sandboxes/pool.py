@@ -69,8 +69,9 @@ class SandboxPool:
                 if self._closed:
                     raise SandboxClosedError("this pool of sandboxes is closed")
                 sandbox = self._spares.popleft() if self._spares else None
-                error = self._error
-                self._error = None
+                error = None
+                if sandbox is None:
+                    error, self._error = self._error, None
                 self._changed.notify_all()
             if sandbox is None:
                 if error is not None:
