@@ -125,6 +125,11 @@ class DockerSandbox(ShellSandbox):
             self._api.start(container)
         return stream
 
+    def _break_off(self) -> None:
+        if (container := self.container) is not None:
+            with contextlib.suppress(SandboxError), daemon_faults("ending the container", SandboxError):
+                self._api.kill(container, "SIGKILL")
+
     def _stop(self) -> None:
         if self.container is not None:
             _remove(self._api, self.container, self._stream)
@@ -151,7 +156,8 @@ def container_config(api: Any, spec: Spec, image: dict[str, Any]) -> dict[str, A
         for inside, source in spec.mounts.items()
     ]  # fmt: skip
     # Volumes that an image declares would be writable, on the host's disk, and without a limit.
-    volumes = set(config.get("Volumes") or {}) - {spec.workdir, *spec.mounts, "/tmp", _SHM}
+    # POSIX message queues would be state outside the files, as what System V keeps below.
+    volumes = {*(config.get("Volumes") or {}), "/dev/mqueue"} - {spec.workdir, *spec.mounts, "/tmp", _SHM}
     mounts += [
         {"Type": "tmpfs", "Target": path, "ReadOnly": True, "TmpfsOptions": {"SizeBytes": 4096, "Mode": 0o755}}
         for path in sorted({*spec.hide, *volumes})
@@ -171,7 +177,6 @@ def container_config(api: Any, spec: Spec, image: dict[str, Any]) -> dict[str, A
         pids_limit=None if limits.processes is None else limits.processes + _SHELL_PROCESSES,
         read_only=True,
         security_opt=["no-new-privileges"],
-        # What System V keeps when its processes are gone would be state outside the files.
         sysctls={"kernel.shm_rmid_forced": "1", "kernel.msgmni": "0", "kernel.sem": "32000 1024000000 500 0"},
         tmpfs=_tmpfs(spec),
         ulimits=[_ulimit("nofile", _OPEN_FILES), _ulimit("core", 0), _ulimit("msgqueue", 0)],

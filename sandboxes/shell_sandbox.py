@@ -21,6 +21,7 @@ from turnwise.sandboxes.tree_digest import TreeDigest
 
 _FILE_SECONDS = 60.0
 _TREE_SECONDS = 300.0
+_BREAK_OFF_SECONDS = 0.1
 _INLINE_BYTES = 16 * 1024
 _ARCHIVE_LIMIT = 4096 * MIB
 _MESSAGE_LIMIT = 65536
@@ -64,6 +65,9 @@ class ShellSandbox(Sandbox):
     @abstractmethod
     def _stop(self) -> None:
         """End all processes and free everything that belongs to this sandbox. May be called when it never started."""
+
+    def _break_off(self) -> None:
+        """End all processes while another thread is in the middle of something, so that it fails. Called repeatedly."""
 
     def _first(self) -> bytes | None:
         """The archive of the first files; None where `_start` provides them, or there are none."""
@@ -142,13 +146,20 @@ class ShellSandbox(Sandbox):
             self._digest = None if files is None else files.digest
 
     def close(self) -> None:
-        """End all processes and free everything; in a forked process, nothing."""
+        """End all processes and free everything, at once: a command that another thread waits for is lost.
+
+        In a forked process it does nothing.
+        """
         if os.getpid() != self._pid:
             return
-        with self._lock:
+        self._ended = self._ended or SandboxClosedError("this sandbox is closed")
+        while not self._lock.acquire(timeout=_BREAK_OFF_SECONDS):
+            self._break_off()
+        try:
             self._shell = None
-            self._ended = self._ended or SandboxClosedError("this sandbox is closed")
             self._stop()
+        finally:
+            self._lock.release()
 
     def check(self) -> None:
         """Look whether it still lives, without running anything in it.
@@ -215,7 +226,7 @@ class ShellSandbox(Sandbox):
         if os.getpid() != self._pid:
             raise SandboxClosedError("this sandbox belongs to the process that opened it, which has forked since")
         with self._lock:
-            if self._shell is None:
+            if self._shell is None or self._ended is not None:
                 ended = self._ended or SandboxClosedError("this sandbox is closed")
                 raise type(ended)(str(ended))
             try:
@@ -225,7 +236,7 @@ class ShellSandbox(Sandbox):
             except BaseException as error:
                 if self._shell is not None:
                     broken = SandboxLostError(f"{type(error).__name__} broke off the exchange with the sandbox")
-                    self._ended = error if isinstance(error, SandboxError) else broken
+                    self._ended = self._ended or (error if isinstance(error, SandboxError) else broken)
                     self._shell = None
                     self._stop()
                 raise
