@@ -122,11 +122,10 @@ def _virtual_environment(home: str, name: str, distributions: Mapping[str, impor
 
 def _files(distribution: importlib.metadata.Distribution) -> Iterator[tuple[Path, str]]:
     """A distribution's files: where each lies, and its path below site-packages. Scripts and bytecode are left out."""
-    listed = distribution.files
     editable = '"editable": true' in (distribution.read_text("direct_url.json") or "")
-    if listed is None or editable:
+    if editable or distribution.read_text("RECORD") is None:
         name = distribution.metadata["Name"]
-        raise SandboxUnavailableError(f"{name} cannot be copied into a sandbox: it is not installed from a wheel")
-    for path in listed:
+        raise SandboxUnavailableError(f"{name} cannot be copied into a sandbox: pip did not install it from a wheel")
+    for path in distribution.files or ():
         if ".." not in path.parts and "__pycache__" not in path.parts:
             yield Path(str(path.locate())), str(path)

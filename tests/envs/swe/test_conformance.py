@@ -1,6 +1,6 @@
 """The kit that holds every environment to the contract, on an environment with real sandboxes. Half a minute a backend.
 
-Docker takes a third of a second for each of hundreds of sandboxes, so only what depends on the sandbox is checked there.
+Docker takes a third of a second for each of hundreds of sandboxes: only what depends on the sandbox is checked there.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ FLAT = Scope(
     ["pkg"],
     ["pkg/tests", "tests"],
 )
-SRC = Scope(["src/pkg/__init__.py", "src/pkg/core.py", "src/queue/__init__.py", "tests/test_core.py"], ["src"], ["tests"])
+SRC = Scope(
+    ["src/pkg/__init__.py", "src/pkg/core.py", "src/queue/__init__.py", "tests/test_core.py"], ["src"], ["tests"]
+)
 ROOT = Scope(["mod.py", "test_mod.py", "setup.py"], ["."], ["test_mod.py"])
 
 

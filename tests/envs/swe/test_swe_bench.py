@@ -178,7 +178,7 @@ def test_an_episode_in_an_image(bench: SWEEnv) -> None:
     calls = list(bench.oracle())
     assert play(bench, calls, "someone__sums-1")[1] == 1.0
     look = ToolCall("bash", {"command": "ls -a; find / -name packed -not -path '/proc/*' 2>/dev/null; which python"})
-    observation, reward, info = play(bench, [look, "submit[]"], "someone__sums-1")
+    _, reward, info = play(bench, [look, "submit[]"], "someone__sums-1")
     assert (reward, info["reward_terms"]["level"]) == (0.0, 1.0)
     bench.reset()
     shown = bench.step(look)[0]
