@@ -138,6 +138,7 @@ def isolation(info: Mapping[str, Any], *, network: bool, warnings: tuple[str, ..
 
     notes = [
         "files in the work folder and /tmp are in memory, and count towards its limit",
+        "a command has the user of the shell that runs it, so it can break its own sandbox",
         "the daemon is rootless"
         if rootless
         else "the daemon maps users"

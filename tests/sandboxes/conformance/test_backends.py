@@ -37,8 +37,7 @@ BACKENDS: dict[str, tuple[Callable[[], object], Callable[..., object]]] = {
 KNOWN: dict[str, dict[str, str]] = {
     "bubblewrap": {},
     "docker": {
-        "process_1_is_out_of_reach": "process 1 of a container has the commands' user, and /proc cannot be covered there",
-        "only_granted_files_can_be_written": "the daemon mounts /dev/mqueue, which can be written",
+        "process_1_is_out_of_reach": "a container's process 1 has the commands' user, and its /proc cannot be covered",
     },
     "process": {},
 }
