@@ -14,9 +14,10 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
-from turnwise.sandboxes import seccomp
+from turnwise.sandboxes import seccomp, visible
 from turnwise.sandboxes.errors import SandboxError, SandboxLostError
 from turnwise.sandboxes.launcher import start
+from turnwise.sandboxes.shell import STDOUT
 from turnwise.sandboxes.streams import PipeTransport
 
 _START_SECONDS = 60.0
@@ -96,6 +97,7 @@ class Enclosure:
         except ProcessLookupError:
             raise SandboxError(f"bwrap failed: {_words(receive_error)}") from None
         self._drop([info])
+        _await_shell(self.transport)
 
     @contextlib.contextmanager
     def folders(self) -> Iterator[Folders]:
@@ -207,6 +209,19 @@ def _process(info: int, stderr: int) -> int:
         if not part:
             raise SandboxError(f"bwrap failed: {_words(stderr)}")
     raise SandboxError("bwrap did not start the sandbox in time")
+
+
+def _await_shell(transport: PipeTransport) -> None:
+    """Wait until process 1 says that it is there; until then, bwrap may still fail."""
+    deadline = time.monotonic() + _START_SECONDS
+    words = b""
+    try:
+        while (received := transport.receive(deadline)) != (STDOUT, visible.READY):
+            if received is None:
+                raise SandboxError(f"the sandbox's shell did not begin within {_START_SECONDS:.0f} s")
+            words += received[1]
+    except SandboxLostError as error:
+        raise SandboxError(f"bwrap failed: {words.decode('utf-8', 'replace').strip()}") from error
 
 
 def _words(stderr: int) -> str:

@@ -17,6 +17,8 @@ from turnwise.sandboxes.launcher import Powers
 from turnwise.sandboxes.shell import DRIVEN_BOOT, DRIVER
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+READY = b"ready"
+"""What process 1 prints when it begins."""
 _ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _HOST_ETC = ("ld.so.cache", "alternatives", "localtime")
 _NETWORK_ETC = ("ssl",)
@@ -142,7 +144,8 @@ def _arguments(spec: Spec, powers: Powers) -> list[str]:
     if spec.limits.processes is not None and "pids" not in powers.controllers:
         # Set in the sandbox's own user namespace, this counts its processes only.
         boot[-2] = f"ulimit -u {spec.limits.processes + _OWN_PROCESSES}; {boot[-2]}"
-    variables = {"HOME": spec.workdir, "PATH": PATH, "LANG": "C.UTF-8", "TMPDIR": "/tmp", **spec.env, "d": DRIVER}
+    variables = {"HOME": spec.workdir, "PATH": PATH, "LANG": "C.UTF-8", "TMPDIR": "/tmp", **spec.env}
+    variables["d"] = f"printf {READY.decode()}; {DRIVER}"
     return [
         *("--unshare-all", "--unshare-user", "--as-pid-1", "--new-session", "--die-with-parent"),
         *([] if powers.seccomp else ["--disable-userns"]),
