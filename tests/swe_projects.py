@@ -113,7 +113,19 @@ FULL = {
     "src/words.egg-info/PKG-INFO": "Name: words\n",
 }
 """A src layout with a conftest, a plugin of its own, options of missing plugins, and remains of builds."""
-MODULE = {"double.py": "def double(x):\n    return x + x\n", "test_double.py": "from double import double\n\n\ndef test_double():\n    assert double(2) == 4\n"}  # fmt: skip
+MODULE = {
+    "double.py": "def double(x):\n    return x + x\n",
+    "test_double.py": """from double import double
+
+
+def test_double():
+    assert double(2) == 4
+
+
+def test_something_else():
+    assert double
+""",
+}
 """A single module with its tests beside it."""
 
 

@@ -14,7 +14,10 @@ _MESSAGE_CHARACTERS = 600
 
 
 def main(order: "dict") -> None:
-    """Carry out the order and print JSON: for each snippet `values`, `kinds` and `error` (type, message, or null).
+    """Carry out the order and print JSON.
+
+    For each snippet: `values`, as `repr` shows them; `plain`, whether `print` shows the same; `error`, [type, message]
+    or null.
 
     Args:
         order: `root`; `files` (path -> base64), to be written first; `import_paths`; `snippets`, each with `code` to be
@@ -61,22 +64,22 @@ def _apart(snippet: "dict", seconds: float) -> "dict":
     with os.fdopen(reading) as pipe:
         text = pipe.read()
     os.waitpid(child, 0)
-    return json.loads(text) if text else {"values": [], "kinds": [], "error": ["Timeout", ""]}
+    return json.loads(text) if text else {"values": [], "plain": [], "error": ["Timeout", ""]}
 
 
 def _evaluate(snippet: "dict") -> "dict":
     space = {"__name__": "snippet"}
-    values, kinds = [], []
+    values, plain = [], []
     try:
         exec(compile(snippet["code"], "<snippet>", "exec"), space)
         for expression in snippet["expressions"]:
             value = eval(compile("(" + expression + "\n)", "<snippet>", "eval"), space)
             values.append(repr(value)[:_VALUE_CHARACTERS])
-            kinds.append(type(value).__name__)
+            plain.append(str(value) == repr(value))
     except BaseException as error:  # whatever a snippet raises is what is asked for
         try:
             message = str(error)[:_MESSAGE_CHARACTERS]
         except Exception:  # a broken __str__ may raise anything
             message = ""
-        return {"values": values, "kinds": kinds, "error": [type(error).__name__, message]}
-    return {"values": values, "kinds": kinds, "error": None}
+        return {"values": values, "plain": plain, "error": [type(error).__name__, message]}
+    return {"values": values, "plain": plain, "error": None}

@@ -55,7 +55,7 @@ def script(symptom: Symptom) -> str:
     """The script, with a `print` of what is looked at."""
     lines = list(symptom.code)
     if symptom.look:
-        lines.append(f"print(repr({symptom.look}))" if symptom.text_value else f"print({symptom.look})")
+        lines.append(f"print({symptom.look})" if symptom.plain else f"print(repr({symptom.look}))")
     return _spaced("\n".join(lines))
 
 

@@ -80,18 +80,13 @@ def prove(
     task_id = f"{project.name}-{hashlib.blake2b(bug.encode(), digest_size=4).hexdigest()}"
     broken = tuple(test for test in wanted if test in failing)
     green = _bounded([test for test in wanted if run.outcomes.get(test) == "passed"], others, baseline, bounds, bug)
-    task = Task(task_id, "", bug, broken, green, candidate.operators)
-    reason = _doubt(place, task, candidate.files)
-    if reason:
-        return Verdict(candidate, reason=reason, failing=failing)
     groups = [part.difference(*_without(parts, part)) for part in parts] or [failing]
     symptoms = _symptoms(place, candidate, run, groups, bounds)
     if not symptoms:
         return Verdict(candidate, reason="no test tells it in a few lines", failing=failing)
-    issue = write_issue(project, symptoms)
-    if (word := _given_away(issue, task, candidate)) is not None:
-        return Verdict(candidate, reason=f"the issue would name {word}", failing=failing)
-    return Verdict(candidate, Task(task_id, issue, bug, broken, green, candidate.operators), failing=failing)
+    task = Task(task_id, write_issue(project, symptoms), bug, broken, green, candidate.operators)
+    reason = _given_away(task, candidate) or _doubt(place, task, candidate.files)
+    return Verdict(candidate, None if reason else task, reason, failing)
 
 
 def _without(parts: Sequence[frozenset[str]], part: frozenset[str]) -> list[frozenset[str]]:
@@ -206,11 +201,11 @@ def _differ(one: Symptom, other: Symptom) -> bool:
     return one.callee != other.callee or one.raises_actual != other.raises_actual
 
 
-def _given_away(issue: str, task: Task, candidate: Candidate) -> str | None:
-    """What an issue may not hold: the name of a hidden test, or the path of a broken file."""
-    names = {split_id(test)[1][-1] for test in task.fail_to_pass}
-    words = [*names, *candidate.files]
-    return next((word for word in sorted(words) if re.search(rf"(?<![\w/]){re.escape(word)}(?![\w])", issue)), None)
+def _given_away(task: Task, candidate: Candidate) -> str:
+    """An issue may hold neither the name of a hidden test nor the path of a broken file."""
+    words = {*(split_id(test)[1][-1] for test in task.fail_to_pass), *candidate.files}
+    named = any(re.search(rf"(?<![\w/]){re.escape(word)}(?!\w)", task.issue) for word in words)
+    return "the issue would name a hidden test or a file" if named else ""
 
 
 def _stands_elsewhere(project: Project, bug: str, broken: Mapping[str, bytes]) -> bool:

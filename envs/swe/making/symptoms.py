@@ -39,7 +39,7 @@ class Symptom:
         actual: The same with the bug.
         raises_expected, raises_actual: Whether each is an error.
         callee: What was called.
-        text_value: Whether what is looked at is text, so that `print` alone would hide its quotes.
+        plain: Whether `print` shows what is looked at as it is told here; text, for one, would lose its quotes.
     """
 
     test: str
@@ -50,7 +50,7 @@ class Symptom:
     raises_expected: bool
     raises_actual: bool
     callee: str
-    text_value: bool = False
+    plain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _Outcome:
     """What a snippet came to."""
 
     values: tuple[str, ...]
-    kinds: tuple[str, ...]
+    plain: tuple[bool, ...]
     error: tuple[str, str] | None
 
 
@@ -122,9 +122,9 @@ def _symptom(found: Reproduction, before: _Outcome, after: _Outcome) -> Symptom 
         return None
     if after.error is not None and after.error[0] in {"Timeout", "MemoryError", "NameError"}:
         return None
-    text = "str" in (*before.kinds, *after.kinds)
+    plain = all((*before.plain, *after.plain))
     errors = (before.error is not None, after.error is not None)
-    return Symptom(found.test, found.code, found.look, expected, actual, *errors, found.callee, text)
+    return Symptom(found.test, found.code, found.look, expected, actual, *errors, found.callee, plain)
 
 
 def _told(outcome: _Outcome) -> str:
@@ -163,6 +163,6 @@ def _run(place: Workplace, files: Mapping[str, bytes], snippets: Sequence[Mappin
     if not completed.stdout.startswith("["):
         return [_Outcome((), (), ("Timeout", ""))] * len(snippets)
     return [
-        _Outcome(tuple(r["values"]), tuple(r["kinds"]), None if r["error"] is None else (r["error"][0], r["error"][1]))
+        _Outcome(tuple(r["values"]), tuple(r["plain"]), None if r["error"] is None else (r["error"][0], r["error"][1]))
         for r in json.loads(completed.stdout)
     ]

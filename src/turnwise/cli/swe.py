@@ -78,7 +78,7 @@ def make(
         )
     tasks.save(target)
     minutes = (time.monotonic() - started) / 60
-    typer.echo(f"{len(tasks)} tasks in {minutes:.1f} minutes, digest {tasks.digest()}: {target}")
+    typer.echo(f"{_tasks(tasks)} in {minutes:.1f} minutes, digest {tasks.digest()}: {target}")
 
 
 def show(
@@ -99,7 +99,7 @@ def show(
         typer.echo(_told(tasks, _find(tasks, task), gold))
         return
     project = tasks.project
-    typer.echo(f"{project.name} {project.version}, {len(tasks)} tasks, digest {tasks.digest()}\n")
+    typer.echo(f"{project.name} {project.version}, {_tasks(tasks)}, digest {tasks.digest()}\n")
     width = max((len(each.task_id) for each in tasks), default=0)
     for each in tasks:
         title = each.issue.partition("\n")[0]
@@ -141,6 +141,10 @@ def _told(tasks: TaskSet, task: Task, gold: bool) -> str:
             "Gold patch:\n" + gold_patch(task).rstrip(),
         ]
     return "\n\n".join(parts)
+
+
+def _tasks(tasks: TaskSet) -> str:
+    return "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
 
 
 def _listed(paths: tuple[str, ...]) -> str:

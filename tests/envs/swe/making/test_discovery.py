@@ -46,7 +46,7 @@ def test_what_is_given_is_taken(tmp_path: Path) -> None:
     files = {"a/__init__.py": "", "b/__init__.py": "", "checks/test_a.py": TESTS}
     project = read_project(str(write(tmp_path, files)), name="mine", sources=["b"], tests=["checks"])
     assert (project.name, project.sources, project.tests) == ("mine", ("b",), ("checks",))
-    with pytest.raises(ProjectError, match="there is no 'c' in .*; at its root are a/, b/, checks/"):
+    with pytest.raises(ProjectError, match=r"there is no 'c' in .*; at its root are a/, b/, checks/"):
         read_project(str(tmp_path), sources=["c"])
 
 
@@ -56,7 +56,7 @@ def test_no_tests(tmp_path: Path) -> None:
 
 
 def test_no_sources(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match="no package or module in .*; name it with --sources"):
+    with pytest.raises(ProjectError, match=r"no package or module in .*; name it with --sources"):
         read_project(str(write(tmp_path, {"tests/test_a.py": TESTS})))
 
 

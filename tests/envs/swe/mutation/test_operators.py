@@ -103,21 +103,20 @@ def test_wrong_default() -> None:
 
 
 def test_drop_branch() -> None:
-    code = "def f(a):\n    if a:\n        b = 1\n    elif a == 2:\n        b = 2\n    # why\n    else:\n        b = 3\n    return b\n"
-    assert bugs(code, "drop-branch") == [
-        "def f(a):\n    if a:\n        b = 1\n    # why\n    else:\n        b = 3\n    return b\n",
-        "def f(a):\n    if a:\n        b = 1\n    elif a == 2:\n        b = 2\n    return b\n",
+    first, second = "    if a:\n        b = 1\n", "    elif a == 2:\n        b = 2\n"
+    third = "    # why\n    else:\n        b = 3\n"
+    assert bugs(f"def f(a):\n{first}{second}{third}    return b\n", "drop-branch") == [
+        f"def f(a):\n{first}{third}    return b\n",
+        f"def f(a):\n{first}{second}    return b\n",
     ]
     assert lines("return a if b else c", "drop-branch") == ["return a", "return c"]
     assert lines("if a: b = 1\n    return b", "drop-branch") == ["return b"]
 
 
 def test_drop_branch_takes_one_of_several_handlers() -> None:
-    code = "def f(a):\n    try:\n        a()\n    except KeyError:\n        return 1\n    except ValueError:\n        return 2\n"
-    assert bugs(code, "drop-branch") == [
-        "def f(a):\n    try:\n        a()\n    except ValueError:\n        return 2\n",
-        "def f(a):\n    try:\n        a()\n    except KeyError:\n        return 1\n",
-    ]
+    head, first = "def f(a):\n    try:\n        a()\n", "    except KeyError:\n        return 1\n"
+    second = "    except ValueError:\n        return 2\n"
+    assert bugs(head + first + second, "drop-branch") == [head + second, head + first]
 
 
 def test_remove_guard() -> None:
