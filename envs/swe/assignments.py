@@ -41,6 +41,7 @@ class Assignment:
         requires: Distributions beside pytest that the tests need.
         image: The container image, or None for the sandbox's default.
         python: The interpreter in that image; empty for the default.
+        installed: Whether the image's interpreter has the project itself installed, from the work folder.
         workdir: Where the repository lies.
     """
 
@@ -61,6 +62,7 @@ class Assignment:
     requires: tuple[str, ...] = ()
     image: str | None = None
     python: str = ""
+    installed: bool = False
     workdir: str = WORKDIR
 
     @property
@@ -80,8 +82,8 @@ class Assignment:
         return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def assignment(project: Project, task: Task) -> Assignment:
-    """A task of a `TaskSet`."""
+def assignment(project: Project, task: Task, image: str | None = None) -> Assignment:
+    """A task of a `TaskSet`, to be worked on in an image, or in the sandbox's default."""
     scope = Scope(project.files, project.sources, project.tests)
     seen, broken, gold = visible_files(project, task), broken_files(project, task), project.files
     return Assignment(
@@ -100,6 +102,7 @@ def assignment(project: Project, task: Task) -> Assignment:
         operators=task.operators,
         import_paths=project.import_paths,
         requires=project.requires,
+        image=image,
     )
 
 

@@ -53,7 +53,9 @@ class SWEEnv(TurnEnv):
         sandbox: `auto`, `docker`, `bubblewrap`, `process` (no isolation), or a function that opens one for a `Spec`.
         limits: What a sandbox may use; default `Limits()`.
         require: What it must enforce, see `open_sandbox`.
-        image: SWE-bench only: a format string with `{instance_id}`, or a function, that names an instance's image.
+        image: The image to work in: a name, a format string with `{instance_id}`, or a function of the task id. It must
+            have Python, pytest, and what the project requires. Default: the backend's usual one, or for SWE-bench the
+            published one. bubblewrap: a folder that holds a root file system.
         command_timeout: Seconds for one command.
         grade_timeout: Seconds for the hidden tests, all together.
         max_turns: Default 30.

@@ -238,6 +238,7 @@ def _assignment(instance: Instance, image: str, folder: Path, python: str) -> As
         pass_to_pass=instance.pass_to_pass,
         image=image,
         python=python,
+        installed=True,
         workdir=TESTBED,
     )
 

@@ -9,6 +9,7 @@ from os import PathLike, fspath
 from typing import Protocol
 
 from turnwise.envs.swe.assignments import Assignment, assignment
+from turnwise.envs.swe.swe_bench import ImageName, InstanceTasks, holds_instances, image_name
 from turnwise.envs.swe.tasks import TaskSet
 from turnwise.sandboxes import Sandbox
 
@@ -31,26 +32,26 @@ class TaskList(Protocol):
 class SetTasks:
     """The tasks of a `TaskSet`."""
 
-    def __init__(self, tasks: TaskSet) -> None:
+    def __init__(self, tasks: TaskSet, image: ImageName = None) -> None:
         self._tasks = {task.task_id: task for task in tasks}
         self.task_ids = tuple(self._tasks)
         # Trees are parsed and tests cut out for each; episodes of one task follow upon each other.
         self.assignment: Callable[[str], Assignment] = lru_cache(maxsize=16)(
-            lambda task_id: assignment(tasks.project, self._tasks[task_id])
+            lambda task_id: assignment(tasks.project, self._tasks[task_id], image and image_name(task_id, image))
         )
 
 
 def open_tasks(
     tasks: TaskSet | str | PathLike[str] | None,
     open_image: Callable[[str], Sandbox],
-    image: str | Callable[[str], str] | None = None,
+    image: ImageName = None,
 ) -> TaskList:
     """The tasks that an environment was asked for.
 
     Args:
         tasks: None for those that come with the package; a `TaskSet`; or a file that holds one, or SWE-bench instances.
         open_image: SWE-bench only: opens a sandbox of a container image.
-        image: SWE-bench only: names the image of an instance, see `swe_bench.image_name`.
+        image: Names the image of a task, see `swe_bench.image_name`; None for the usual one.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -59,14 +60,12 @@ def open_tasks(
     if tasks is None:
         from turnwise.envs.swe.bundled import bundled
 
-        return SetTasks(bundled())
+        return SetTasks(bundled(), image)
     if isinstance(tasks, TaskSet):
-        return SetTasks(tasks)
-    from turnwise.envs.swe import swe_bench
-
-    if swe_bench.holds_instances(fspath(tasks)):
-        return swe_bench.InstanceTasks.load(fspath(tasks), open_image, image)
-    return SetTasks(TaskSet.load(tasks))
+        return SetTasks(tasks, image)
+    if holds_instances(fspath(tasks)):
+        return InstanceTasks.load(fspath(tasks), open_image, image)
+    return SetTasks(TaskSet.load(tasks), image)
 
 
 def split_tasks(task_ids: Sequence[str], split: str) -> tuple[str, ...]:

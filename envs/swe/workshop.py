@@ -133,7 +133,11 @@ def _prepare(open_spec: OpenSandbox, spec: Spec, task: Assignment) -> _Ready:
     place = f"Python {report['python']} of the {backend} sandbox"
     if report["pytest"] is None:
         raise SandboxUnavailableError(f"{place} has no pytest, with which tasks are graded")
-    if isolated and task.image is None and report["importable"]:
+    if report["missing"]:
+        raise SandboxUnavailableError(
+            f"{place} lacks {report['missing']}, which the tests need: give an image that has it (image=...)"
+        )
+    if isolated and not task.installed and report["importable"]:
         raise SandboxUnavailableError(
             f"{place} can import {report['importable']} from outside the work folder: agents would find what was broken"
         )
@@ -151,7 +155,7 @@ def _toolchain(backend: str, task: Assignment) -> Toolchain:
 
 
 def _probe(open_spec: OpenSandbox, spec: Spec, python: str, task: Assignment, search: bool) -> dict[str, Any]:
-    order = {"modules": _modules(task), "search": search, "leave": [spec.workdir]}
+    order = {"modules": _modules(task), "requires": task.requires, "search": search, "leave": [spec.workdir]}
     with open_spec(spec) as sandbox:
         completed = run_program(
             sandbox, "prober", order, python=python, timeout=_PROBE_SECONDS, output_bytes=4 * 1024 * 1024

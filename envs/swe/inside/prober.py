@@ -13,11 +13,12 @@ _NOT_FILES = ("/proc", "/sys", "/dev", "/tmp")
 
 
 def main(order: "dict[str, Any]") -> None:
-    """Print JSON: `python` and `pytest` (versions, or null), `importable` (modules), `folders` and `files` (copies).
+    """Print JSON: `python` and `pytest` (versions, or null), `importable` (modules), `missing` (distributions), and
+    `folders` and `files` (copies).
 
     Args:
-        order: `modules`, the project's own top-level modules; `search`, whether to look for copies; `leave`, folders
-            not to look into.
+        order: `modules`, the project's own top-level modules; `requires`, names of distributions; `search`, whether to
+            look for copies; `leave`, folders not to look into.
     """
     pytest = importlib.util.find_spec("pytest")
     version = None
@@ -32,10 +33,22 @@ def main(order: "dict[str, Any]") -> None:
         "python": "{}.{}.{}".format(*sys.version_info[:3]),
         "pytest": version,
         "importable": sorted(name for name in order["modules"] if importlib.util.find_spec(name) is not None),
+        "missing": [name for name in order["requires"] if not _installed(name)],
         "folders": folders,
         "files": files,
     }
     sys.stdout.write(json.dumps(report))
+
+
+def _installed(name: str) -> bool:
+    try:
+        from importlib.metadata import PackageNotFoundError, version
+    except ImportError:  # before Python 3.8 nobody can tell
+        return True
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
 
 
 def _search(
