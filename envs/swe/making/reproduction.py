@@ -12,6 +12,15 @@ from typing import TypeAlias
 
 from turnwise.envs.swe.making.cutting import split_id
 from turnwise.envs.swe.making.module_parts import MissingNameError, ModuleParts
+from turnwise.envs.swe.making.names import (
+    all_names,
+    bound_anew,
+    bound_names,
+    calls,
+    changed_names,
+    free_names,
+    roots,
+)
 from turnwise.envs.swe.making.suites import Failure
 from turnwise.envs.swe.mutation.sites import called_name
 
@@ -133,7 +142,7 @@ class _Builder:
                 return self._each(self._compared(call.args[0], call.args[1], _RELATE.get(name, "==")))
             if name in _LOOK and call.args:
                 return self._each(self._looks(call.args[0]))
-            if _roots(call.func) & {"self", "cls"}:
+            if roots(call.func) & {"self", "cls"}:
                 raise NoReproductionError("the test calls a method of its own class")
         if isinstance(statement, ast.For | ast.While | ast.If | ast.With | ast.Try | ast.FunctionDef | ast.ClassDef):
             raise NoReproductionError("the failure comes up in the head of a block")
@@ -189,7 +198,7 @@ class _Builder:
         generated: bool = False,
     ) -> Reproduction:
         ends: list[ast.AST] = [*body, *([look[1]] if look else [])]
-        needed = set().union(*map(_free, ends))
+        needed = set().union(*map(free_names, ends))
         kept: list[ast.stmt] = []
         texts: list[str] = []
         for statement in self._before():
@@ -197,8 +206,8 @@ class _Builder:
             if text:
                 texts.insert(0, text)
                 kept.append(statement)
-                needed |= _free(ast.parse(text))
-                needed -= _bound_anew(statement)
+                needed |= free_names(ast.parse(text))
+                needed -= bound_anew(statement)
         last = [ast.unparse(node) if generated else self._module.text(node) for node in body]
         shown = look[0] if look else ""
         given = {name: self._failure.values[name] for name in sorted(needed) if self._is_value(name)}
@@ -223,7 +232,7 @@ class _Builder:
                 raise NoReproductionError(f"the test uses its own {name!r}")
             wanted.add(name)
             waiting |= set(_SELF.findall(self._module.text(known[name]))) - wanted
-        inner = set().union(*(_free(known[name]) for name in wanted)) - {"self"}
+        inner = set().union(*(free_names(known[name]) for name in wanted)) - {"self"}
         return {name: self._module.text(value) for name, value in known.items() if name in wanted}, inner - wanted
 
     def _written_in(self, look: tuple[str, ast.expr], given: dict[str, str]) -> tuple[str, dict[str, str]]:
@@ -254,10 +263,10 @@ class _Builder:
                 return self._calls_in(statement.value.args, needed)
             if called_name(statement.value) in _RAISES:
                 return ""
-            return self._module.text(statement) if _free(statement) & needed else ""
+            return self._module.text(statement) if free_names(statement) & needed else ""
         if isinstance(statement, ast.Expr | ast.Pass | ast.Global | ast.Nonlocal):
             return ""
-        return self._module.text(statement) if (_stored(statement) | _changed(statement)) & needed else ""
+        return self._module.text(statement) if (bound_names(statement) | changed_names(statement)) & needed else ""
 
     def _calls_in(self, expressions: Sequence[ast.expr], needed: set[str]) -> str:
         """The calls that an assertion makes on something that is needed: they may change it."""
@@ -266,7 +275,7 @@ class _Builder:
             operands += (
                 [expression.left, *expression.comparators] if isinstance(expression, ast.Compare) else [expression]
             )
-        texts = [self._module.text(o) for o in operands if _free(o) & needed and any(_changing(o, needed))]
+        texts = [self._module.text(o) for o in operands if free_names(o) & needed and any(_changing(o, needed))]
         return "\n".join(texts)
 
     @cached_property
@@ -274,7 +283,7 @@ class _Builder:
         """Names that only the test's surroundings give: its parameters, the variables of the loops around, itself."""
         arguments = self._function.args
         parameters = {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
-        loops = {n for s, _ in self._chain if isinstance(s, ast.For) for n in _names(s.target)}
+        loops = {n for s, _ in self._chain if isinstance(s, ast.For) for n in all_names(s.target)}
         return parameters | loops | {"self", "cls"}
 
     def _is_value(self, name: str) -> bool:
@@ -284,7 +293,7 @@ class _Builder:
         """What of the project is called: a name that is imported from it, or a method of what such a name made."""
         made = dict(pair for node in (*ends, *kept) if isinstance(node, ast.Assign) for pair in self._made_by(node))
         for node in (*ends, *kept):
-            for name in [*map(self._plain_name, _calls(node)), *sorted(_names(node) if node in ends else ())]:
+            for name in [*map(self._plain_name, calls(node)), *sorted(all_names(node) if node in ends else ())]:
                 root, dot, rest = name.partition(".")
                 if root in made:
                     return made[root] + dot + rest
@@ -312,22 +321,15 @@ def _without_self(text: str) -> str:
     return _SELF.sub(r"\1", text)
 
 
-def _calls(node: ast.AST) -> list[ast.Call]:
-    """The calls in a node, outermost first."""
-    return [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]
-
-
 def _is_computed(node: ast.expr) -> bool:
     return any(isinstance(inner, ast.Name | ast.Call | ast.Attribute) for inner in ast.walk(node))
 
 
 def _changing(node: ast.expr, needed: set[str]) -> Iterator[bool]:
     """Whether calls in an expression may change something needed: methods of it, `next(it)`, `f(it)`."""
-    for call in _calls(node):
+    for call in calls(node):
         arguments = {a.id for a in call.args if isinstance(a, ast.Name)}
-        yield bool(
-            (_roots(call.func) if isinstance(call.func, ast.Attribute) else set()) & needed or arguments & needed
-        )
+        yield bool((roots(call.func) if isinstance(call.func, ast.Attribute) else set()) & needed or arguments & needed)
 
 
 def _raised_by_with(statement: ast.With) -> str:
@@ -343,65 +345,3 @@ def _name_of_exception(node: ast.expr) -> str:
     if isinstance(node, ast.Tuple):
         return " or ".join(_name_of_exception(part) for part in node.elts)
     return ast.unparse(node).split(".")[-1]
-
-
-def _roots(node: ast.expr) -> set[str]:
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return {node.id} if isinstance(node, ast.Name) else set()
-
-
-def _names(node: ast.AST) -> set[str]:
-    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-
-
-def _free(node: ast.AST) -> set[str]:
-    """Names that a node reads, but for those that it binds itself."""
-    if isinstance(node, ast.Module):
-        return set().union(*map(_free, node.body))
-    reads = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    inner: set[str] = set()
-    for part in ast.walk(node):
-        if isinstance(part, ast.comprehension):
-            inner |= _names(part.target)
-        elif isinstance(part, ast.arg):
-            inner.add(part.arg)
-        elif isinstance(part, ast.NamedExpr):
-            inner |= _names(part.target)
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.For | ast.With):
-        inner |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        inner |= {node.name} if hasattr(node, "name") else set()
-    if isinstance(node, ast.AugAssign):
-        reads |= _names(node.target)
-    return reads - inner
-
-
-def _stored(statement: ast.stmt) -> set[str]:
-    """Names that a statement binds."""
-    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store | ast.Del)}
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        names |= {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
-    return names
-
-
-def _changed(statement: ast.stmt) -> set[str]:
-    """Names whose objects a statement changes, as far as its text tells."""
-    found: set[str] = set()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
-            found |= _roots(node)
-        if isinstance(node, ast.Call):
-            found |= _roots(node.func) if isinstance(node.func, ast.Attribute) else set()
-            found |= {argument.id for argument in node.args if isinstance(argument, ast.Name)}
-    return found
-
-
-def _bound_anew(statement: ast.stmt) -> set[str]:
-    """Names for which nothing before a statement matters."""
-    if isinstance(statement, ast.Assign) and all(isinstance(target, ast.Name) for target in statement.targets):
-        return _stored(statement) - _free(statement.value)
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
-        return _stored(statement)
-    return set()
