@@ -60,7 +60,6 @@ def take_baseline(place: Workplace, bounds: Bounds, seed: int, *, skip_red: bool
     seconds = 10 * bounds.suite_seconds
     shuffled = _shuffled(paths, seed)
     second = run_suite(place, shuffled, tests=quick, trace=True, timeout=seconds, test_timeout=seconds)
-    place.reset()
     tests = tuple(test for test in quick if second.outcomes.get(test) == "passed")
     if not tests:
         raise ProjectError(

@@ -56,7 +56,7 @@ def prove(
     """Try a candidate.
 
     Args:
-        place: Where; it is put back afterwards.
+        place: Where; it is put back before each step.
         candidate: The bug.
         baseline: The original suite.
         bounds: What makes it a task.
@@ -99,9 +99,7 @@ def _run(
     paths = list(dict.fromkeys(split_id(test)[0] for test in tests))
     seconds = 30.0 + 5 * sum(baseline.seconds[test] for test in tests)
     place.reset()
-    run = run_suite(place, paths, files=files, tests=tests, timeout=seconds, test_timeout=bounds.hang_seconds)
-    place.reset()
-    return run
+    return run_suite(place, paths, files=files, tests=tests, timeout=seconds, test_timeout=bounds.hang_seconds)
 
 
 def _rejected(
@@ -175,7 +173,6 @@ def _grade(place: Workplace, tests: Sequence[str], files: Mapping[str, bytes]) -
         import_paths=place.project.import_paths,
         env=place.env,
     )
-    place.reset()
     return {test for test in tests if run.passed(test)}
 
 

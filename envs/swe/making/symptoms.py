@@ -86,7 +86,6 @@ def find_symptoms(
     # Twice: what differs between two runs of the original is no symptom.
     before = _run(place, {}, snippets * 2)
     after = _run(place, broken, snippets)
-    place.reset()
     symptoms: dict[str, Symptom] = {}
     for i, reproduction in enumerate(variants):
         if before[i] == before[i + len(variants)]:

@@ -36,7 +36,7 @@ def make(
     requires: Annotated[
         list[str] | None, typer.Option("--with", help="Distribution that the tests need beside pytest; repeatable.")
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Candidates tried at a time.")] = 2,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=8, help="Candidates tried at a time.")] = 2,
     sandbox: Annotated[
         str, typer.Option(help="Where the tests run: auto, bubblewrap, or process (no isolation).")
     ] = "auto",
