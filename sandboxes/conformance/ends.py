@@ -15,7 +15,7 @@ from turnwise.sandboxes.conformance.registry import (
     requirement,
 )
 
-_BEAT = "while :; do echo x >>/tmp/beat-{0}; sleep 0.02; done"
+_BEAT = "while :; do echo x >>beat-{0}; sleep 0.02; done"
 STUBBORN = {
     "a plain child": _BEAT.format("plain"),
     "one that ignores signals": f"trap '' TERM INT HUP QUIT; {_BEAT.format('deaf')}",
@@ -133,7 +133,7 @@ def _processes(sandbox: Sandbox) -> Completed:
 
 def _expect_silence(sandbox: Sandbox, what: str) -> None:
     """Nobody writes to the files of the beating processes any more."""
-    sizes = "stat -c %s /tmp/beat-* 2>/dev/null"
+    sizes = "stat -c %s beat-* 2>/dev/null"
     first = sandbox.run(f"{sizes}; true").stdout
     time.sleep(0.1)
     expect(sandbox.run(f"{sizes}; true").stdout == first, f"{what} is still writing after it should have been killed")
