@@ -28,10 +28,9 @@ _PIECE = 1 << 20
 _DOCKERFILE = f"""
 FROM {_SLIM}
 RUN apt-get update && apt-get install -y --no-install-recommends patch && rm -rf /var/lib/apt/lists/* \\
- && pip install --no-cache-dir --no-compile pytest \\
- && python -m compileall -q /usr/local/lib/python3*/site-packages \\
- && pip uninstall -y setuptools wheel; pip uninstall -y pip \\
+ && pip install --no-cache-dir pytest && pip uninstall -y setuptools wheel pip \\
  && rm -rf /usr/local/lib/python3*/ensurepip /usr/local/lib/python3*/test /root/.cache \\
+ && (python -m compileall -q /usr/local/lib/python3* || true) \\
  && useradd --uid {debian_root.USER_NUMBER} --home-dir /work --no-create-home --shell /bin/bash {debian_root.USER} \\
  && mkdir -p /work
 """
@@ -128,7 +127,8 @@ def _from_slim(tag: str, say: Callable[[str], None]) -> str | None:
     say(f"asking for {_SLIM}")
     try:
         with _under_way(tag) as (api, part):
-            api.pull(*_SLIM.split(":"))
+            repository, _, version = _SLIM.rpartition(":")
+            api.pull(repository, version)
             say(f"building {tag} from {_SLIM}")
             for line in api.build(fileobj=io.BytesIO(_DOCKERFILE.encode()), tag=part, rm=True, decode=True):
                 if "error" in line:
