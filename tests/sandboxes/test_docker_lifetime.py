@@ -171,7 +171,7 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
         self._folder = folder
         below = {"root": folder / "kept", "state": folder / "run", "address": folder / "containerd.sock"}
-        self._containerd = self._spawn("containerd", {**below, "config": "/dev/null"})
+        self._containerd = self._spawn("containerd", options={**below, "config": "/dev/null"})
 
     def start(self) -> None:
         options = {
@@ -179,7 +179,8 @@ class Daemon:
             "host": self.address, "containerd": self._folder / "containerd.sock", "bridge": "none",
             "iptables": "false", "ip6tables": "false",
         }  # fmt: skip
-        self.process = self._spawn("dockerd", options)
+        # In a network of its own: a daemon without a bridge removes the bridge of the daemon beside it.
+        self.process = self._spawn("unshare", "--net", "dockerd", options=options)
         assert eventually(self._answers, 60), (self._folder / "log").read_text()[-2000:]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
@@ -199,9 +200,9 @@ class Daemon:
             subprocess.run(["umount", path], check=True)  # dockerd leaves its data folder mounted on itself
         shutil.rmtree(self._folder)
 
-    def _spawn(self, program: str, options: dict[str, object]) -> subprocess.Popen[bytes]:
+    def _spawn(self, *program: str, options: dict[str, object]) -> subprocess.Popen[bytes]:
         with (self._folder / "log").open("ab") as log:
-            command = [program, *(f"--{name}={value}" for name, value in options.items())]
+            command = [*program, *(f"--{name}={value}" for name, value in options.items())]
             return subprocess.Popen(command, stdout=log, stderr=log)
 
     def _answers(self) -> bool:
@@ -216,8 +217,8 @@ class Daemon:
 @pytest.fixture(scope="module")
 def own_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     api = need_docker()
-    able = shutil.which("dockerd") and shutil.which("containerd") and os.geteuid() == 0
-    skip_without("docker", None if able else "a second daemon needs dockerd, containerd and root")
+    able = all(map(shutil.which, ("dockerd", "containerd", "unshare"))) and os.geteuid() == 0
+    skip_without("docker", None if able else "a second daemon needs dockerd, containerd, unshare and root")
     image = b"".join(api.get_image(images.default_image()))
     with pytest.MonkeyPatch.context() as patch:
         found = Daemon(tmp_path_factory.mktemp("docker"))
