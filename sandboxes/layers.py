@@ -283,7 +283,7 @@ class _Writer:
 
     def add(self, record: dict[str, Any]) -> None:
         """Make anything but a new file; a folder is entered."""
-        name, kind, folder = record["name"], record["kind"], self._cursor.folder
+        name, kind, folder = _checked(record["name"]), record["kind"], self._cursor.folder
         if kind == "file":
             os.link(record["same"], name, src_dir_fd=self._links, dst_dir_fd=folder)
         elif kind == "folder":
@@ -303,7 +303,7 @@ class _Writer:
 
     def add_file(self, record: dict[str, Any], content: int | memoryview, parts: Any) -> None:
         """Make a regular file."""
-        name, folder = record["name"], self._cursor.folder
+        name, folder = _checked(record["name"]), self._cursor.folder
         descriptor = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
         try:
             at = 0
@@ -341,6 +341,12 @@ class _Writer:
                 os.setxattr(what, name, bytes.fromhex(value))
             os.fchmod(what, stat.S_IMODE(record["mode"]))
         os.utime(what, ns=(record["time"], record["time"]), **where)
+
+
+def _checked(name: str) -> str:
+    if "/" in name or name in (".", ".."):
+        raise ValueError(f"an archive's names are names in a folder, not paths: {name!r}")
+    return name
 
 
 def _record(node: Node) -> dict[str, Any]:
