@@ -196,13 +196,11 @@ class SWEEnv(TurnEnv):
         }
 
     def state_key(self) -> str:
-        """The digest of the sandbox's files, taken when it is asked for after a change, and what came of the tests."""
+        """The digest of the sandbox's files, taken once after each change, and what came of the tests."""
         if self._digest is None:
             try:
                 self._digest = self._box.live.digest()
-            except SandboxError as error:
-                if not self._ended:
-                    self._fault(error)
+            except SandboxError:  # the next turn ends the episode
                 self._digest = "lost"
         return f"{self._digest}\0{sorted(self._results)}"
 
@@ -281,7 +279,11 @@ class SWEEnv(TurnEnv):
     def _use(self, act: Callable[..., str], *arguments: Any) -> str:
         """What a tool has to say, or, where the sandbox fails, the end of the episode."""
         try:
-            return act(self._box.live, *arguments)
+            observation = act(self._box.live, *arguments)
+            if self._digest is None:
+                # Here, and not when `info` asks for it: a sandbox that is gone by now still ends this very turn.
+                self._digest = self._box.live.digest()
+            return observation
         except SandboxError as error:
             self._fault(error)
             return "The sandbox failed, and the episode ends here. This is nothing that you did."

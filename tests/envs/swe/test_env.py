@@ -325,13 +325,23 @@ def test_a_fault_of_the_sandbox_truncates_and_is_never_shown(when: str, caplog: 
     assert observation.startswith("mean([]) fails.")
 
 
-def test_a_daemon_that_is_gone_at_the_hash_truncates_too() -> None:
+def test_a_sandbox_that_is_lost_after_a_command_ends_that_turn() -> None:
+    def lose(sandbox: FakeSandbox, command: str, stdin: bytes) -> str:
+        sandbox.close()
+        return "done"
+
+    observation, _, info = play(fake_env({"x": lose}), [call("bash", command="x")])
+    assert "done" not in observation
+    assert (info["turn"], info["stop_reason"]) == (1, "sandbox_fault")
+    assert re.fullmatch("[0-9a-f]{16}", info["state_hash"])
+
+
+def test_a_sandbox_that_is_lost_between_turns_ends_the_next_one() -> None:
     env = fake_env()
     env.reset()
     env._box.live.close()
     _, _, terminated, truncated, info = env.step(call("bash", command="x"))
     assert (terminated, truncated, info["stop_reason"]) == (False, True, "sandbox_fault")
-    assert re.fullmatch("[0-9a-f]{16}", info["state_hash"])
 
 
 def test_sandboxes_are_closed_with_their_environment_or_without_it() -> None:
