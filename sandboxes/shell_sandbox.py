@@ -188,13 +188,14 @@ class ShellSandbox(Sandbox):
         transport = self._start()
         script = scripts.first_files(len(archive or b""))
         deadline = time.monotonic() + _TREE_SECONDS
-        message = bytearray()
+        said, message = bytearray(), bytearray()
         try:
             transport.send(script.encode() + b"\0" + (archive or b""), deadline)
-            while (received := transport.receive(deadline)) != (STDOUT, _READY):
+            while said != _READY:
+                received = transport.receive(deadline)
                 if received is None:
                     raise SandboxLostError(f"the sandbox did not begin within {_TREE_SECONDS:.0f} s")
-                message += received[1]
+                (said if received[0] == STDOUT else message).extend(received[1])
         except SandboxLostError as error:
             text = message.decode("utf-8", "replace").strip()
             if "Wrote only" in text or "No space left" in text:

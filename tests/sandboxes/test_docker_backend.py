@@ -119,6 +119,14 @@ def test_environment_is_the_same_everywhere(api: Any) -> None:
         assert sandbox.run("cat /etc/resolv.conf").stdout == "nameserver 127.0.0.1\n"
 
 
+def test_network_is_there_where_it_was_asked_for(api: Any) -> None:
+    if not any(network["Name"] == "bridge" for network in api.networks()):
+        pytest.skip("the daemon has no bridge network")
+    with DockerSandbox(Spec(network=True)) as sandbox:
+        assert not sandbox.isolation.network
+        assert "eth0" in sandbox.run("cat /proc/net/dev").stdout
+
+
 def test_image_fills_the_work_folder(peopled: str) -> None:
     with DockerSandbox(Spec(image=peopled, workdir="/testbed")) as sandbox:
         assert sandbox.run("cat sub/a twin link; stat -c '%a %U' sub; stat -c %h twin").stdout == (
