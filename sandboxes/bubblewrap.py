@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import weakref
 from collections.abc import Callable
@@ -11,9 +12,9 @@ from typing import ClassVar
 
 from turnwise.sandboxes import layers, visible
 from turnwise.sandboxes.base import Files, Isolation, Spec
-from turnwise.sandboxes.enclosure import Enclosure, Folders, NoOverlayError
+from turnwise.sandboxes.enclosure import Enclosure, Folders, NoOverlayError, StaleViewError
 from turnwise.sandboxes.errors import SandboxError
-from turnwise.sandboxes.launcher import launcher
+from turnwise.sandboxes.launcher import launcher, renew
 from turnwise.sandboxes.layer_digest import LayerDigest
 from turnwise.sandboxes.shell import ShellSession
 from turnwise.sandboxes.shell_sandbox import ShellSandbox
@@ -140,7 +141,12 @@ class BubblewrapSandbox(ShellSandbox):
     def _enclose(self, fill: Fill | None) -> Enclosure:
         if fill is None and self._lower is not None and not self._overlay:
             fill = partial(_copy_folder, self._lower)
-        return Enclosure(visible.request(self.spec, launcher().powers, overlay=self._overlay), fill)
+        request = visible.request(self.spec, launcher().powers, overlay=self._overlay)
+        try:
+            return Enclosure(request, fill)
+        except StaleViewError:
+            renew()
+            return Enclosure(request, fill)
 
     def _stop(self) -> None:
         if self._end is not None:
@@ -162,6 +168,9 @@ def _copy_folder(source: str, target: Folders) -> None:
     descriptor = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         layers.copy(descriptor, target.upper, target.links)
+    except OSError as error:
+        full = f"the folder's files do not fit into the sandbox's disk_bytes: {source}"
+        raise SandboxError(full if error.errno == errno.ENOSPC else f"{source} cannot be copied: {error}") from error
     finally:
         os.close(descriptor)
 

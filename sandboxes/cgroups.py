@@ -162,7 +162,9 @@ def _places(proc: str) -> list[tuple[int, list[str], list[str]]]:
 
 def _inside(point: str, root: str, path: str) -> str:
     """Where a group's folder is below a mount that shows the groups below `root`."""
-    relative = os.path.relpath(path, root) if path.startswith("/") else "."
+    if ".." in path.split("/"):  # it is outside of what this namespace shows
+        return point
+    relative = os.path.relpath(path, root)
     return point if relative.startswith("..") else os.path.normpath(os.path.join(point, relative))
 
 

@@ -28,6 +28,10 @@ class NoOverlayError(SandboxError):
     """The work folder cannot be an overlay: its file system, or this kernel, does not allow it. It can be copied."""
 
 
+class StaleViewError(SandboxError):
+    """Something was mounted after the launcher began; a new one sees it."""
+
+
 class Folders(NamedTuple):
     """Descriptors of a sandbox's writable folders, seen from outside.
 
@@ -190,7 +194,8 @@ def _answer(control: socket.socket) -> list[int]:
 
 
 def _raise(answer: dict[str, Any]) -> NoReturn:
-    kind = SandboxError if answer["overlay"] else NoOverlayError
+    kinds: dict[str, type[SandboxError]] = {"NoOverlayError": NoOverlayError, "StaleViewError": StaleViewError}
+    kind = kinds.get(answer["kind"], SandboxError)
     raise kind(f"the sandbox could not be prepared: {answer['error']}")
 
 

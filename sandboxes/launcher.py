@@ -160,6 +160,7 @@ def _advice() -> str:
 
 
 _launcher: Launcher | None = None
+_retired: list[Launcher] = []
 _lock = threading.Lock()
 
 
@@ -183,13 +184,24 @@ def start(request: dict[str, Any], descriptors: Sequence[int]) -> socket.socket:
         return launcher().start(request, descriptors)
 
 
+def renew() -> None:
+    """Have the next sandboxes started by a new launcher. The old one keeps those that it has."""
+    global _launcher
+    with _lock:
+        if _launcher is not None:
+            _retired.append(_launcher)
+        _launcher = None
+
+
 def _forget() -> None:
     global _launcher, _lock
     _lock = threading.Lock()
-    if _launcher is not None:
-        with contextlib.suppress(OSError):
-            _launcher.abandon()
+    for each in (_launcher, *_retired):
+        if each is not None:
+            with contextlib.suppress(OSError):
+                each.abandon()
     _launcher = None
+    _retired.clear()
 
 
 os.register_at_fork(after_in_child=_forget)

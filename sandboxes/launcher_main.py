@@ -151,7 +151,7 @@ class _Launcher:
 
 def _refuse(control: int, reason: str) -> None:
     with socket.socket(fileno=os.dup(control)) as channel, contextlib.suppress(OSError):
-        channel.send(json.dumps({"error": reason, "overlay": True}).encode())
+        channel.send(json.dumps({"error": reason, "kind": "OSError"}).encode())
 
 
 def main() -> None:

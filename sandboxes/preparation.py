@@ -36,6 +36,10 @@ class NoOverlayError(OSError):
     """The work folder cannot be an overlay here: its file system, or this kernel, does not allow it."""
 
 
+class StaleViewError(OSError):
+    """Something was mounted after the launcher began, and does not show in its mount namespace."""
+
+
 USER = 0x74770000
 """The user, where the launcher is root, that a sandbox's processes are outside of it: nobody's."""
 OWNERS = 1 << 16
@@ -141,7 +145,7 @@ def become_sandbox(control: socket.socket, parent: int, hierarchies: list[cgroup
             raise OSError(problem)
         _become(json.loads(message), host, descriptors[1:], hierarchies, group)
     except OSError as error:
-        host.send(json.dumps({"error": str(error), "overlay": not isinstance(error, NoOverlayError)}).encode())
+        host.send(json.dumps({"error": str(error), "kind": type(error).__name__}).encode())
 
 
 def _make_box() -> None:
@@ -180,6 +184,10 @@ def _become(
     kernel.mount("tmpfs", BOX, "tmpfs", kernel.MS_REMOUNT | kernel.MS_NOSUID | kernel.MS_NODEV, size)
     _hand_back(host)
     maps = {(uid, gid): owner for (uid, gid), owner in zip(request["owners"], owners, strict=True)}
+    for path, identity in request["identities"].items():
+        status = os.stat(path)
+        if (status.st_dev, status.st_ino) != tuple(identity):
+            raise StaleViewError(f"the launcher sees something else at {path}")
     _build_root(request)
     if request["hold"] and not host.recv(1):
         return  # the host has changed its mind, or is gone

@@ -60,11 +60,12 @@ def request(spec: Spec, powers: Powers, *, overlay: bool) -> dict[str, Any]:
     files = {path for path in given if os.path.isfile(sources[path])}
     shown = {inside: os.path.realpath(source) for inside, source in spec.mounts.items()}
     below = lower(spec) if overlay else None
-    statuses = [os.stat(path) for path in (*shown.values(), *([below] if below else []))]
+    image = None if spec.image is None else os.path.realpath(spec.image)
+    statuses = {path: os.stat(path) for path in (*shown.values(), below, image) if path is not None}
     disk = disk_bytes(spec, powers)
     return {
         "bwrap": bwrap_path(),
-        "image": None if spec.image is None else os.path.realpath(spec.image),
+        "image": image,
         "workdir": spec.workdir,
         "lower": below,
         "root": root,
@@ -74,7 +75,8 @@ def request(spec: Spec, powers: Powers, *, overlay: bool) -> dict[str, Any]:
         "shown": shown,
         "hidden": list(spec.hide),
         "seccomp": powers.seccomp,
-        "owners": sorted({(status.st_uid, status.st_gid) for status in statuses}) if os.geteuid() == 0 else [],
+        "owners": sorted({(status.st_uid, status.st_gid) for status in statuses.values()}) if os.geteuid() == 0 else [],
+        "identities": {path: (status.st_dev, status.st_ino) for path, status in statuses.items()},
         "disk": disk or 0,
         "inodes": 0 if disk is None else disk // _BYTES_AN_INODE + 1000,
         "limits": {"memory": limits.memory_bytes, "cpus": limits.cpus, "processes": limits.processes},
