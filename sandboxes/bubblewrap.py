@@ -8,13 +8,13 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from turnwise.sandboxes import layers, visible
 from turnwise.sandboxes.base import Files, Isolation, Spec
 from turnwise.sandboxes.enclosure import Enclosure, Folders, NoOverlayError, StaleViewError
 from turnwise.sandboxes.errors import SandboxError
-from turnwise.sandboxes.launcher import launcher, renew
+from turnwise.sandboxes.launcher import Powers, launcher, renew
 from turnwise.sandboxes.layer_digest import LayerDigest
 from turnwise.sandboxes.shell import ShellSession
 from turnwise.sandboxes.shell_sandbox import ShellSandbox
@@ -66,6 +66,7 @@ class BubblewrapSandbox(ShellSandbox):
         super().__init__(spec)
         self._enclosure: Enclosure | None = None
         self._end: weakref.finalize[[], BubblewrapSandbox] | None = None
+        self._request: tuple[Powers, bool, dict[str, Any]] | None = None
         self._lower = visible.lower(spec)
         self._overlay = self._lower is not None and launcher().powers.overlay
         try:
@@ -141,7 +142,10 @@ class BubblewrapSandbox(ShellSandbox):
     def _enclose(self, fill: Fill | None) -> Enclosure:
         if fill is None and self._lower is not None and not self._overlay:
             fill = partial(_copy_folder, self._lower)
-        request = visible.request(self.spec, launcher().powers, overlay=self._overlay)
+        powers = launcher().powers
+        if self._request is None or self._request[:2] != (powers, self._overlay):
+            self._request = (powers, self._overlay, visible.request(self.spec, powers, overlay=self._overlay))
+        request = self._request[2]
         try:
             return Enclosure(request, fill)
         except StaleViewError:

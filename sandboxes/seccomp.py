@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from functools import cache
 
 # Numbers of x86_64 and aarch64, from the kernel's tables.
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -54,6 +55,7 @@ _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _X32 = 0x40000000
 
 
+@cache
 def rules(machine: str | None = None, *, keep_cores: bool = False) -> bytes | None:
     """The program for a kind of processor.
 
