@@ -8,7 +8,7 @@ import pytest
 
 
 def skip_without(component: str, reason: str | None) -> None:
-    """Skip the test for a stated reason; None goes on. `TURNWISE_REQUIRE=a,b` forbids the skips of a and b: it fails."""
+    """Skip the test for a stated reason; None goes on. Where `TURNWISE_REQUIRE=a,b` names the component, it fails."""
     if reason is None:
         return
     if component in os.environ.get("TURNWISE_REQUIRE", "").split(","):
