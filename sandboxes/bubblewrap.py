@@ -83,7 +83,7 @@ class BubblewrapSandbox(ShellSandbox):
     @property
     def process(self) -> int | None:
         """The number that its process 1 has on this machine; None once it is closed or lost."""
-        return self._enclosure and self._enclosure.process
+        return None if self._enclosure is None else self._enclosure.process
 
     def digest(self) -> str:
         """16 hex digits of the writable files."""

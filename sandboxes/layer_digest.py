@@ -8,7 +8,7 @@ import stat
 import time
 from typing import NamedTuple
 
-from turnwise.sandboxes.layers import Cursor, Node, opened, segments, walk
+from turnwise.sandboxes.layer_walk import Cursor, Node, opened, segments, walk
 
 _SETTLED_NANOSECONDS = 100_000_000
 """A file's contents are remembered only if it was last changed this long ago: clocks of file systems are coarse."""

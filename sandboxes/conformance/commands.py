@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from turnwise.sandboxes.conformance.registry import (
     Subject,
@@ -146,7 +147,7 @@ def the_environment_is_what_was_given(subject: Subject) -> None:
         expect_output(sandbox, "printf %s $A$B; bash -c 'printf %s $GIVEN' >/dev/null", "")
         expect_output(sandbox, "env | grep -c TURNWISE || true", "0\n")
         for name in ("A B", "1A", "A=B", "", "é"):
-            expect_raises(ValueError, lambda name=name: sandbox.run("true", env={name: "x"}), f"the variable {name!r}")
+            expect_raises(ValueError, partial(sandbox.run, "true", env={name: "x"}), f"the variable {name!r}")
         expect_alive(sandbox, "a variable's bad name")
 
 

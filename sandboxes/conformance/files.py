@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from turnwise.sandboxes.base import FILE_LIMIT
 from turnwise.sandboxes.conformance.registry import (
     NotApplicable,
@@ -75,7 +77,7 @@ def file_errors_are_pythons(subject: Subject) -> None:
         expect_raises(IsADirectoryError, lambda: sandbox.write("folder", b""), "writing to a folder")
         expect_raises(NotADirectoryError, lambda: sandbox.write("file/below", b""), "writing below a file")
         for path in ("pipe", "loop", "/dev/zero"):
-            expect_raises(OSError, lambda path=path: sandbox.read(path), f"reading {path}")
+            expect_raises(OSError, partial(sandbox.read, path), f"reading {path}")
         expect_raises(OSError, lambda: sandbox.write("pipe", b"x"), "writing to a named pipe")
         expect_output(sandbox, "cat file; ls", "x\ndangling\nfile\nfolder\nloop\npipe\n")
 
@@ -94,7 +96,7 @@ def closed_files_stay_closed(subject: Subject) -> None:
         expect_raises(PermissionError, lambda: sandbox.read("shut/in/file"), "reading in a closed folder")
         expect_raises(PermissionError, lambda: sandbox.write("shut/file", b""), "writing in a closed folder")
         for path in ("/usr/bin/new", "/new", "/etc/passwd"):
-            expect_raises(OSError, lambda path=path: sandbox.write(path, b""), f"writing {path}")
+            expect_raises(OSError, partial(sandbox.write, path, b""), f"writing {path}")
         expect_output(sandbox, "chmod 600 unreadable; cat unreadable unwritable", "x\ny\n")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from turnwise.sandboxes import layers
 from turnwise.sandboxes.layer_digest import LayerDigest
+from turnwise.sandboxes.layer_walk import Cursor, walk
 
 Carry = Callable[[int, int, int], None]
 
@@ -105,7 +106,7 @@ def test_whiteouts_and_opaque_folders_are_kept(
     except OSError as error:
         pytest.skip(f"this file system has no whiteouts or attributes: {error}")
     carry(source, target)
-    nodes = {node.name: node for node in layers.walk(os.open(target, os.O_RDONLY)) if node is not None}
+    nodes = {node.name: node for node in walk(os.open(target, os.O_RDONLY)) if node is not None}
     assert nodes["gone"].kind == "whiteout"
     assert nodes["opaque"].opaque and not nodes[""].opaque
 
@@ -183,7 +184,7 @@ def _depth(folder: Path) -> int:
 
 def _fill_in(folder: Path) -> None:
     """Remove what pytest could not: it would recurse."""
-    cursor = layers.Cursor(str(folder))
+    cursor = Cursor(str(folder))
     while "d" in os.listdir(cursor.folder):
         cursor.enter("d")
     os.unlink("bottom", dir_fd=cursor.folder)
