@@ -134,7 +134,7 @@ def first_files(size: int) -> str:
     taken = f"head -c {size} | {{ {unpack()}\n}}" if size else ":"
     # On one line, so that the driver's lines, and with them the commands', are counted from 1.
     first = f"{check}\n{taken}".replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
-    return f"( eval $'{first}' ) >&2 || exit 1; printf ready; IFS= read -r -d '' d && eval \"$d\""
+    return f"( eval $'{first}' ) >&2 || exit 1; printf ready; IFS= read -r -d '' _tw_driver && eval \"$_tw_driver\""
 
 
 # `closed` holds `mode name` of each file and folder that the owner cannot read, folders before their contents.

@@ -69,7 +69,7 @@ _WORKER = (
     "done; exit 250 ) <&0 & "
 )
 DRIVER = (
-    "unset d BASH_EXECUTION_STRING; _tw_home=$PWD; IFS= read -r -d '' _tw_mark || exit 1; "
+    "unset _tw_driver BASH_EXECUTION_STRING; _tw_home=$PWD; IFS= read -r -d '' _tw_mark || exit 1; "
     "trap '_tw_hit=1; kill -KILL -1' USR1; exec 8>&1 9>&2 1>/dev/null 2>/dev/null; _tw_hit=0 _tw_first=; "
     "while :; do " + _WORKER + "_tw_worker=$! _tw_first=; wait $_tw_worker; _tw_status=$?; "
     "while ((_tw_hit)); do _tw_hit=0; wait $_tw_worker; _tw_status=$?; done; " + _KILL_ALL + "rm -f /tmp/.stdin-*; "
@@ -80,10 +80,10 @@ DRIVER = (
     "done"
 )
 
-BOOT = ("/bin/bash", "--norc", "--noprofile", "-c", "IFS= read -r -d '' d && eval \"$d\"", "bash")
+BOOT = ("/bin/bash", "--norc", "--noprofile", "-c", "IFS= read -r -d '' _tw_driver && eval \"$_tw_driver\"", "bash")
 """A command of process 1, to be started with the work folder as its current folder. The host sends it `DRIVER`."""
-DRIVEN_BOOT = (*BOOT[:4], 'eval "$d"', BOOT[5])
-"""The same, for a backend that puts `DRIVER` into the environment variable `d`: it need not be sent then."""
+DRIVEN_BOOT = (*BOOT[:4], 'eval "$_tw_driver"', BOOT[5])
+"""The same, for a backend that puts `DRIVER` into the environment variable `_tw_driver`: it need not be sent then."""
 
 _START_SECONDS = 30.0
 _GRACE_SECONDS = 20.0

@@ -147,7 +147,7 @@ def _arguments(spec: Spec, powers: Powers) -> list[str]:
         # Set in the sandbox's own user namespace, this counts its processes only.
         boot[-2] = f"ulimit -u {spec.limits.processes + _OWN_PROCESSES}; {boot[-2]}"
     variables = {"HOME": spec.workdir, "PATH": PATH, "LANG": "C.UTF-8", "TMPDIR": "/tmp", **spec.env}
-    variables["d"] = f"printf {READY.decode()}; {DRIVER}"
+    variables["_tw_driver"] = f"printf {READY.decode()}; {DRIVER}"
     return [
         *("--unshare-all", "--unshare-user", "--as-pid-1", "--new-session", "--die-with-parent"),
         *([] if powers.seccomp else ["--disable-userns"]),

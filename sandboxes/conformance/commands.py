@@ -137,9 +137,9 @@ def the_environment_is_what_was_given(subject: Subject) -> None:
     """Commands see HOME, PATH, LANG, TMPDIR and the variables that they were given, and none of this process's own."""
     with (
         _variable_of_this_process("TURNWISE_CONFORMANCE_SECRET", "hidden"),
-        subject.open(env={"GIVEN": "to all 'é'\n"}) as sandbox,
+        subject.open(env={"GIVEN": "to all 'é'\n", "d": "4"}) as sandbox,
     ):
-        expect_output(sandbox, 'printf %s "$GIVEN"', "to all 'é'\n")
+        expect_output(sandbox, 'printf %s "$GIVEN$d"', "to all 'é'\n4")
         expect_output(
             sandbox, 'for v in HOME PATH LANG TMPDIR; do [[ -n ${!v} ]] || echo "no $v"; done; cd && true', ""
         )
