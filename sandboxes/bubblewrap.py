@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import weakref
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, ClassVar
 
@@ -54,6 +54,7 @@ class BubblewrapSandbox(ShellSandbox):
     Args:
         spec: How it is to be made.
         fill: Fills the writable folders before it begins; default: they begin as the `Spec` says.
+        overlay: Whether the work folder is an overlay; default: if one can be made.
 
     Raises:
         SandboxUnavailableError: There is no bwrap, or the kernel does not let this user make namespaces.
@@ -62,13 +63,14 @@ class BubblewrapSandbox(ShellSandbox):
 
     backend: ClassVar[str] = "bubblewrap"
 
-    def __init__(self, spec: Spec, fill: Fill | None = None) -> None:
+    def __init__(self, spec: Spec, fill: Fill | None = None, *, overlay: bool | None = None) -> None:
         super().__init__(spec)
         self._enclosure: Enclosure | None = None
         self._end: weakref.finalize[[], BubblewrapSandbox] | None = None
         self._request: tuple[Powers, bool, dict[str, Any]] | None = None
         self._lower = visible.lower(spec)
-        self._overlay = self._lower is not None and launcher().powers.overlay
+        self._powers = launcher().powers
+        self._overlay = self._lower is not None and (self._powers.overlay if overlay is None else overlay)
         try:
             self._begin(fill)
         except BaseException:
@@ -78,7 +80,7 @@ class BubblewrapSandbox(ShellSandbox):
     @property
     def isolation(self) -> Isolation:
         """What is enforced here."""
-        return visible.isolation(self.spec, launcher().powers)
+        return visible.isolation(self.spec, self._powers)
 
     @property
     def process(self) -> int | None:
@@ -98,19 +100,24 @@ class BubblewrapSandbox(ShellSandbox):
         with self._using():
             digest = self.digest()
             with self._folders() as folders:
-                return Files(layers.pack(folders.upper, folders.tmp), digest)
+                return Files(layers.pack(folders.upper, folders.tmp, above=self._overlay), digest)
 
     def restore(self, files: Files | None = None) -> None:
         """Replace the writable files, and begin a new shell."""
         with self._using():
+            if files is not None and self._lower is not None:
+                self._fit(files)
             self._stop()
             self._begin(None if files is None else partial(_unpack, files.archive))
             self._digest = None if files is None else files.digest
 
     def fork(self) -> BubblewrapSandbox:
         """A new sandbox with the same files."""
-        with self._using(), self._folders() as folders:
-            return BubblewrapSandbox(self.spec, partial(_copy, folders))
+        with self._lock:
+            with self._using():
+                opened = self._folders()
+            with opened as folders:
+                return BubblewrapSandbox(self.spec, partial(_copy, folders), overlay=self._overlay)
 
     def close(self) -> None:
         """End all processes and free everything, at once: a command that another thread waits for is lost."""
@@ -118,6 +125,15 @@ class BubblewrapSandbox(ShellSandbox):
         if enclosure is not None and os.getpid() == self._pid:
             enclosure.kill()
         super().close()
+
+    def _fit(self, files: Files) -> None:
+        """Be what a snapshot's sandbox was: an overlay or not."""
+        above = layers.lies_above(files.archive)
+        if above and not self._overlay:
+            raise ValueError(
+                f"this snapshot holds only what differs from {self._lower}, of which no overlay can be made"
+            )
+        self._overlay = above
 
     def _begin(self, fill: Fill | None) -> None:
         transport = self._start(fill)
@@ -142,7 +158,7 @@ class BubblewrapSandbox(ShellSandbox):
     def _enclose(self, fill: Fill | None) -> Enclosure:
         if fill is None and self._lower is not None and not self._overlay:
             fill = partial(_copy_folder, self._lower)
-        powers = launcher().powers
+        powers = self._powers = launcher().powers
         if self._request is None or self._request[:2] != (powers, self._overlay):
             self._request = (powers, self._overlay, visible.request(self.spec, powers, overlay=self._overlay))
         request = self._request[2]
@@ -164,20 +180,32 @@ class BubblewrapSandbox(ShellSandbox):
 
 
 def _copy(source: Folders, target: Folders) -> None:
-    layers.copy(source.upper, target.upper, target.links)
-    layers.copy(source.tmp, target.tmp, target.links)
+    with _faults("a fork", "the files"):
+        layers.copy(source.upper, target.upper, target.links)
+        layers.copy(source.tmp, target.tmp, target.links)
 
 
 def _copy_folder(source: str, target: Folders) -> None:
     descriptor = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        layers.copy(descriptor, target.upper, target.links)
-    except OSError as error:
-        full = f"the folder's files do not fit into the sandbox's disk_bytes: {source}"
-        raise SandboxError(full if error.errno == errno.ENOSPC else f"{source} cannot be copied: {error}") from error
+        with _faults("a new sandbox", f"the files of {source}"):
+            layers.copy(descriptor, target.upper, target.links)
     finally:
         os.close(descriptor)
 
 
 def _unpack(archive: bytes, target: Folders) -> None:
-    layers.unpack(archive, target.links, target.upper, target.tmp)
+    with _faults("a restored sandbox", "the snapshot's files"):
+        layers.unpack(archive, target.links, target.upper, target.tmp)
+
+
+@contextmanager
+def _faults(where: str, what: str) -> Iterator[None]:
+    """What goes wrong in here is the sandbox's own failure."""
+    try:
+        yield
+    except OSError as error:
+        why = "do not fit into its disk_bytes" if error.errno == errno.ENOSPC else f"cannot be copied: {error}"
+        raise SandboxError(f"{where} cannot begin: {what} {why}") from error
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        raise SandboxError(f"{where} cannot begin: {what} are damaged: {error}") from error

@@ -120,7 +120,7 @@ def walk(root: int) -> Iterator[Node | None]:
                 if not stat.S_ISDIR(status.st_mode):
                     yield Node(name, status, cursor.folder)
                     continue
-                mode = _open_up(cursor.folder, name, status, stat.S_IRWXU)
+                mode = _open_up(cursor.folder, name, status, stat.S_IRUSR | stat.S_IXUSR)
                 cursor.enter(name)
             except OSError as error:
                 if error.errno in _GONE:

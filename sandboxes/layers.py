@@ -11,7 +11,7 @@ from typing import Any
 from turnwise.sandboxes.layer_walk import OPAQUE, OVERLAY_PREFIXES, Cursor, Node, opened, segments, walk
 from turnwise.sandboxes.preparation import OWNERS, USER
 
-_HEAD = b"turnwise layer 1\n"
+_HEADS = {True: b"turnwise layer 1 above\n", False: b"turnwise layer 1 whole\n"}
 _CHUNK = 1 << 20
 
 
@@ -37,11 +37,12 @@ def copy(source: int, target: int, links: int) -> None:
                 writer.add_file(record, content, segments(content))
 
 
-def pack(*roots: int) -> bytes:
+def pack(*roots: int, above: bool = False) -> bytes:
     """An archive of layers.
 
     Args:
         roots: Their descriptors.
+        above: The first lies above a folder that is not in the archive.
     """
     records: list[dict[str, Any] | None] = []
     blobs: list[bytes] = []
@@ -64,7 +65,19 @@ def pack(*roots: int) -> bytes:
                     seen.add(record["same"])
             records.append(record)
     head = json.dumps(records).encode()
-    return b"".join([_HEAD, len(head).to_bytes(8, "big"), head, *blobs])
+    return b"".join([_HEADS[above], len(head).to_bytes(8, "big"), head, *blobs])
+
+
+def lies_above(archive: bytes) -> bool:
+    """Whether an archive holds only what differs from a folder below.
+
+    Raises:
+        ValueError: It is no such archive.
+    """
+    for above, head in _HEADS.items():
+        if archive.startswith(head):
+            return above
+    raise ValueError("these files are no snapshot of a bubblewrap sandbox")
 
 
 def unpack(archive: bytes, links: int, *roots: int) -> None:
@@ -78,12 +91,13 @@ def unpack(archive: bytes, links: int, *roots: int) -> None:
     Raises:
         ValueError: It is no such archive.
     """
-    if not archive.startswith(_HEAD):
-        raise ValueError("these files are no snapshot of a bubblewrap sandbox")
-    begin = len(_HEAD) + 8
-    end = begin + int.from_bytes(archive[len(_HEAD) : begin], "big")
-    records = iter(json.loads(archive[begin:end]))
-    at = end
+    length = len(_HEADS[lies_above(archive)])
+    begin = length + 8
+    end = begin + int.from_bytes(archive[length:begin], "big")
+    listed = json.loads(archive[begin:end])
+    if end + sum(size for record in listed if record for _, size in record.get("segments", ())) != len(archive):
+        raise ValueError("the archive is cut short")
+    records, at = iter(listed), end
     view = memoryview(archive)
     for root in roots:
         with _Writer(root, links) as writer:

@@ -26,8 +26,8 @@ ETC, EMPTY, BOX = f"{STAGE}/etc", f"{STAGE}/empty", f"{STAGE}/box"
 LOWER, UPPER, MERGED, TMP = f"{BOX}/lower", f"{BOX}/upper", f"{BOX}/merged", f"{BOX}/tmp"
 PLACES, ROOT = f"{BOX}/places", f"{BOX}/root"
 """An empty root with a place for everything that will be mounted, and the root itself: the first, read-only."""
-_DEVICES, _DEV = f"{BOX}/devices", f"{BOX}/dev"
-_FOLDERS = (LOWER, UPPER, MERGED, TMP, PLACES, ROOT, _DEVICES, _DEV, f"{BOX}/work", f"{BOX}/links")
+_DEVICES, _DEV, _IMAGE = f"{BOX}/devices", f"{BOX}/dev", f"{BOX}/image"
+_FOLDERS = (LOWER, UPPER, MERGED, TMP, PLACES, ROOT, _DEVICES, _DEV, _IMAGE, f"{BOX}/work", f"{BOX}/links")
 _DEVICE_NAMES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 
@@ -184,10 +184,7 @@ def _become(
     kernel.mount("tmpfs", BOX, "tmpfs", kernel.MS_REMOUNT | kernel.MS_NOSUID | kernel.MS_NODEV, size)
     _hand_back(host)
     maps = {(uid, gid): owner for (uid, gid), owner in zip(request["owners"], owners, strict=True)}
-    for path, identity in request["identities"].items():
-        status = os.stat(path)
-        if (status.st_dev, status.st_ino) != tuple(identity):
-            raise StaleViewError(f"the launcher sees something else at {path}")
+    _check_view(request["identities"])
     _build_root(request)
     if request["hold"] and not host.recv(1):
         return  # the host has changed its mind, or is gone
@@ -213,6 +210,17 @@ def _become(
     os.execve(request["bwrap"], ["bwrap", "--info-fd", str(info), *seccomp, *request["arguments"]], {})
 
 
+def _check_view(identities: dict[str, list[int]]) -> None:
+    """What the host sees at some paths, by device and inode, must be what is seen here."""
+    for path, identity in identities.items():
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            raise StaleViewError(str(error)) from error
+        if [status.st_dev, status.st_ino] != identity:
+            raise StaleViewError(f"the launcher sees something else at {path}")
+
+
 def _build_root(request: dict[str, Any]) -> None:
     """The read-only part of the root, and /tmp."""
     for path in request["folders"]:
@@ -223,7 +231,8 @@ def _build_root(request: dict[str, Any]) -> None:
     for path, target in request["links"].items():
         os.symlink(target, PLACES + path)
     if request["image"]:
-        kernel.mount("overlay", ROOT, "overlay", kernel.MS_RDONLY, f"lowerdir={PLACES}:{request['image']},xino=off")
+        kernel.show(request["image"], _IMAGE)  # a path of its own: the given one may hold what ends an option
+        kernel.mount("overlay", ROOT, "overlay", kernel.MS_RDONLY, f"lowerdir={PLACES}:{_IMAGE},xino=off")
         kernel.show(ROOT, ROOT)
     for path, source in request["root"].items():
         kernel.show(source, ROOT + path, recursive=True)

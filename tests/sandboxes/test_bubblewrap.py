@@ -12,7 +12,7 @@ import pytest
 from bubblewrap_here import ORDINARY_USER, need_bubblewrap, output, python
 
 from turnwise.sandboxes import bubblewrap, visible
-from turnwise.sandboxes.base import MIB, Limits, Spec
+from turnwise.sandboxes.base import MIB, Files, Limits, Spec
 from turnwise.sandboxes.bubblewrap import BubblewrapSandbox
 from turnwise.sandboxes.conformance import CHECKS
 from turnwise.sandboxes.errors import IsolationError, SandboxError
@@ -109,7 +109,7 @@ def test_a_folder_that_allows_no_overlay_is_copied(folder: Path, tmp_path: Path)
 def test_a_folder_too_large_to_be_copied_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "large").write_bytes(bytes(20 * MIB) + b"x" * 20 * MIB)
     monkeypatch.setattr(launcher(), "powers", launcher().powers._replace(overlay=False))
-    with pytest.raises(SandboxError, match="folder's files do not fit into"):
+    with pytest.raises(SandboxError, match="folder do not fit into"):
         BubblewrapSandbox(Spec(folder=folder, limits=Limits(disk_bytes=16 * MIB)))
 
 
@@ -134,6 +134,46 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "work" / "first").write_text("first")
     (root / "absolute").symlink_to("/etc/passwd")
     yield root
+
+
+def test_a_snapshot_goes_where_it_fits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that holds all files goes anywhere; one that holds what differs needs an overlay, and says so."""
+    with BubblewrapSandbox(Spec(folder=folder)) as sandbox:
+        sandbox.run("rm private; echo x >>sub/file")
+        layer = sandbox.snapshot()
+        with BubblewrapSandbox(Spec(folder=folder), overlay=False) as copied:
+            assert copied.run("rm private; echo x >>sub/file; ls").stdout == "sub\n"
+            whole = copied.snapshot()
+            assert whole.digest == layer.digest
+            with pytest.raises(ValueError, match="no overlay"):
+                copied.restore(layer)
+            assert copied.run("cat sub/file").stdout == "filex\n", "what was refused has changed nothing"
+        for files in (whole, layer) if sandbox._overlay else (whole,):
+            with BubblewrapSandbox(Spec(folder=folder)) as other:
+                other.restore(files)
+                assert other.run("cat sub/file; ls").stdout == "filex\nsub\n"
+                assert other.digest() == layer.digest
+                other.restore()
+                assert other.run("ls").stdout == "private\nsub\n"
+
+
+def test_damaged_snapshots_are_refused() -> None:
+    with BubblewrapSandbox(Spec()) as sandbox:
+        sandbox.write("file", b"x")
+        files = sandbox.snapshot()
+        with pytest.raises(SandboxError, match="cut short"):
+            sandbox.restore(Files(files.archive[:-1], files.digest))
+        with pytest.raises(SandboxError):
+            sandbox.run("true")
+
+
+def test_a_fork_that_fails_leaves_the_original(monkeypatch: pytest.MonkeyPatch) -> None:
+    with BubblewrapSandbox(Spec()) as sandbox:
+        sandbox.write("file", bytes(MIB))
+        sandbox.spec = Spec(limits=Limits(disk_bytes=MIB // 2))
+        with pytest.raises(SandboxError, match="do not fit"):
+            sandbox.fork()
+        assert sandbox.run("stat -c %s file").stdout == f"{MIB}\n"
 
 
 def test_a_folder_can_be_the_root(image: Path) -> None:
