@@ -32,7 +32,16 @@ _SHELL_PROCESSES = 2
 
 _live: dict[str, DockerTransport | None] = {}
 """Containers of this process, to be removed when it ends."""
-os.register_at_fork(after_in_child=_live.clear)
+_left: set[str] = set()
+"""Containers that could not be removed when their sandbox ended, for the daemon was gone; the next start removes them."""
+
+
+def _own_nothing() -> None:
+    _live.clear()
+    _left.clear()
+
+
+os.register_at_fork(after_in_child=_own_nothing)
 
 
 def unavailable(spec: Spec) -> str | None:
@@ -107,6 +116,7 @@ class DockerSandbox(ShellSandbox):
 
     def _start(self) -> DockerTransport:
         docker_daemon.reap_once()
+        all(_remove(self._api, container, None) for container in list(_left))
         image = _inspect(self._api, self._image)
         with daemon_faults("making a container", SandboxError):
             made = self._api.create_container_from_config(container_config(self._api, self.spec, image))
@@ -274,13 +284,23 @@ def _interrupt(api: Any, container: str) -> None:
         api.kill(container, INTERRUPT)
 
 
-def _remove(api: Any, container: str, stream: DockerTransport | None) -> None:
-    """Kill a container and remove it; where the daemon does not answer, it is left to the reaper."""
+def _remove(api: Any, container: str, stream: DockerTransport | None) -> bool:
+    """Kill a container and remove it; False where the daemon did not do it, and it is left for later."""
+    from docker.errors import APIError
+
     _live.pop(container, None)
+    _left.add(container)
     if stream is not None:
         stream.close()
-    with contextlib.suppress(SandboxError), daemon_faults("removing the container", SandboxError):
-        api.remove_container(container, v=True, force=True)
+    try:
+        with daemon_faults("removing the container", SandboxError):
+            api.remove_container(container, v=True, force=True)
+    except SandboxError as error:
+        # 404: it has ended by itself. 409: the daemon is removing it already.
+        if not (isinstance(error.__cause__, APIError) and error.__cause__.status_code in (404, 409)):
+            return False
+    _left.discard(container)
+    return True
 
 
 @atexit.register
@@ -289,5 +309,7 @@ def _remove_all() -> None:
     for _, stream in containers:
         if stream is not None:
             stream.close()  # idle ones end by themselves now, all at once
-    for container, _ in containers:  # even those of which a thread takes leave now: it may not come to its end
-        _remove(docker_daemon.client(), container, None)
+    # Even those of which a thread takes leave now: it may not come to its end.
+    own = [*(container for container, _ in containers), *_left]
+    with contextlib.suppress(SandboxUnavailableError):
+        all(_remove(docker_daemon.client(), container, None) for container in own)
