@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -56,6 +55,8 @@ class SWEEnv(TurnEnv):
         image: The image to work in: a name, a format string with `{instance_id}`, or a function of the task id. It must
             have Python, pytest, and what the project requires. Default: the backend's usual one, or for SWE-bench the
             published one. bubblewrap: a folder that holds a root file system.
+        warm: How many sandboxes of a task to keep open beforehand, for all environments of the process. It pays
+            where one is slow to open, as with Docker, and episodes of the same task follow upon each other.
         command_timeout: Seconds for one command.
         grade_timeout: Seconds for the hidden tests, all together.
         max_turns: Default 30.
@@ -98,6 +99,7 @@ class SWEEnv(TurnEnv):
         limits: Limits | None = None,
         require: Sequence[str] | None = None,
         image: str | Callable[[str], str] | None = None,
+        warm: int = 0,
         command_timeout: float = 60.0,
         grade_timeout: float = 120.0,
         max_turns: int | None = None,
@@ -107,7 +109,9 @@ class SWEEnv(TurnEnv):
         for name, seconds in (("command_timeout", command_timeout), ("grade_timeout", grade_timeout)):
             if seconds <= 0:
                 raise ValueError(f"{name} must be above 0, got {seconds}")
-        self.workshop = Workshop(sandbox, limits or Limits(), None if require is None else tuple(require))
+        if warm < 0:
+            raise ValueError(f"warm must be at least 0, got {warm}")
+        self.workshop = Workshop(sandbox, limits or Limits(), None if require is None else tuple(require), warm)
         self.split = split
         self.command_timeout = command_timeout
         self.grade_timeout = grade_timeout
@@ -240,7 +244,7 @@ class SWEEnv(TurnEnv):
         twin._np_random = None
         twin._box = _Box()
         if self._box.sandbox is not None:
-            twin._box.put(self._box.sandbox.fork())
+            twin._box.put(self.workshop.fork(self._box.sandbox, self._assignment))
         moment = Snapshot(
             env=type(self).__name__,
             task_id=self._task_id,
@@ -351,7 +355,6 @@ class _Box:
 
     def __init__(self) -> None:
         self.sandbox: Sandbox | None = None
-        self._closing: weakref.finalize[..., _Box] | None = None
 
     @property
     def live(self) -> Sandbox:
@@ -366,7 +369,9 @@ class _Box:
 
     def put(self, sandbox: Sandbox | None) -> None:
         """Close the sandbox that is there, and hold this one."""
-        if self._closing is not None:
-            self._closing()
-        self.sandbox = sandbox
-        self._closing = None if sandbox is None else weakref.finalize(self, sandbox.close)
+        before, self.sandbox = self.sandbox, sandbox
+        if before is not None:
+            before.close()
+
+    def __del__(self) -> None:
+        self.put(None)

@@ -16,6 +16,7 @@ from turnwise.envs.swe.toolchain import SYSTEM_PATH, Toolchain, host_toolchain
 from turnwise.envs.swe.trees import swe_cache
 from turnwise.sandboxes import Limits, Sandbox, SandboxUnavailableError, Spec
 from turnwise.sandboxes.opening import opener
+from turnwise.sandboxes.pool import SandboxPool
 
 OpenSandbox: TypeAlias = "Callable[[Spec], Sandbox]"
 
@@ -36,11 +37,13 @@ class Workshop:
         sandbox: A backend's name, `auto`, or a function that opens a sandbox for a `Spec`.
         limits: What one may use.
         require: What it must enforce, see `open_sandbox`.
+        warm: Sandboxes that are kept open beforehand, for all environments of the process together.
     """
 
     sandbox: str | OpenSandbox = "auto"
     limits: Limits = field(default_factory=Limits)
     require: tuple[str, ...] | None = None
+    warm: int = 0
 
     def open(self, task: Assignment) -> Sandbox:
         """A sandbox with what the agent finds at first.
@@ -48,8 +51,21 @@ class Workshop:
         Raises:
             SandboxError: There is none to be had, or it has no Python that could run the tests.
         """
+        spec, open_spec = self._spec(task)
+        return _pool(spec, open_spec, self.warm).take() if self.warm else open_spec(spec)
+
+    def fork(self, sandbox: Sandbox, task: Assignment) -> Sandbox:
+        """Another sandbox with the same files.
+
+        Raises:
+            SandboxError: Either failed.
+        """
+        spec, open_spec = self._spec(task)
+        return _pool(spec, open_spec, self.warm).fork(sandbox) if self.warm else sandbox.fork()
+
+    def _spec(self, task: Assignment) -> tuple[Spec, OpenSandbox]:
         ready = self._ready(task)
-        return ready.open_spec(replace(ready.spec, folder=task.folder()))
+        return replace(ready.spec, folder=task.folder()), ready.open_spec
 
     def open_image(self, image: str) -> Sandbox:
         """A sandbox of an image, with nothing in its work folder.
@@ -100,7 +116,20 @@ class _Ready:
 
 _READY: dict[tuple[Any, ...], _Ready] = {}
 _REMEMBERED = 32
+_POOLS: dict[tuple[Any, ...], SandboxPool] = {}
+_MOST_POOLS = 4
 _LOCK = threading.Lock()
+
+
+def _pool(spec: Spec, open_spec: OpenSandbox, size: int) -> SandboxPool:
+    """The one pool of this process for such sandboxes; where there are too many, the oldest one is closed."""
+    key = (open_spec, size, spec.folder, spec.limits)
+    with _LOCK:
+        pool = _POOLS.pop(key, None) or SandboxPool(spec, open_spec, size)
+        _POOLS[key] = pool
+        while len(_POOLS) > _MOST_POOLS:
+            _POOLS.pop(next(iter(_POOLS))).close()
+        return pool
 
 
 def _modules(task: Assignment) -> tuple[str, ...]:

@@ -121,6 +121,22 @@ def test_moments_are_kept_restored_and_cloned(env: SWEEnv) -> None:
     other.close()
 
 
+def test_warm_sandboxes_are_as_good_as_new_ones(backend: str) -> None:
+    env = SWEEnv(tasks=SUMS, split="all", sandbox=backend, warm=1)
+    cold = SWEEnv(tasks=SUMS, split="all", sandbox=backend)
+    for task_id in ("sums-add", "sums-mean", "sums-add"):
+        _, info = env.reset(options={"task_id": task_id})
+        assert info["state_hash"] == cold.reset(options={"task_id": task_id})[1]["state_hash"]
+        env.step(call("bash", command="rm -rf tests; touch /tmp/left"))
+        twin = env.clone()
+        assert twin.state_hash() == env.state_hash()
+        twin.close()
+    rewards = [env.step(c)[1] for c in list(env.oracle())]
+    assert rewards[-1] == 1.0
+    for one in (env, cold):
+        one.close()
+
+
 def test_the_state_hash_is_of_the_files_alone(env: SWEEnv) -> None:
     _, _, first = play(env, [])
     for command, same in (
