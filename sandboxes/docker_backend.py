@@ -33,7 +33,7 @@ _SHELL_PROCESSES = 2
 _live: dict[str, DockerTransport | None] = {}
 """Containers of this process, to be removed when it ends."""
 _left: set[str] = set()
-"""Containers that could not be removed when their sandbox ended, for the daemon was gone; the next start removes them."""
+"""Containers that could not be removed with their sandbox, for the daemon was gone; the next start removes them."""
 
 
 def _own_nothing() -> None:
@@ -116,7 +116,7 @@ class DockerSandbox(ShellSandbox):
 
     def _start(self) -> DockerTransport:
         docker_daemon.reap_once()
-        all(_remove(self._api, container, None) for container in list(_left))
+        _remove_each(self._api, list(_left))
         image = _inspect(self._api, self._image)
         with daemon_faults("making a container", SandboxError):
             made = self._api.create_container_from_config(container_config(self._api, self.spec, image))
@@ -303,6 +303,13 @@ def _remove(api: Any, container: str, stream: DockerTransport | None) -> bool:
     return True
 
 
+def _remove_each(api: Any, containers: list[str]) -> None:
+    """Remove containers until the daemon fails to: it would fail, or be waited for, with each of the rest too."""
+    for container in containers:
+        if not _remove(api, container, None):
+            return
+
+
 @atexit.register
 def _remove_all() -> None:
     containers = list(_live.items())
@@ -312,4 +319,4 @@ def _remove_all() -> None:
     # Even those of which a thread takes leave now: it may not come to its end.
     own = [*(container for container, _ in containers), *_left]
     with contextlib.suppress(SandboxUnavailableError):
-        all(_remove(docker_daemon.client(), container, None) for container in own)
+        _remove_each(docker_daemon.client(), own)
