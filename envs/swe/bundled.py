@@ -7,7 +7,7 @@ from pathlib import Path
 
 from turnwise.envs.swe.tasks import SUFFIX, TaskSet
 
-FILE = Path(__file__).with_name("data") / f"oddments{SUFFIX}"
+FILE = Path(__file__).with_name(f"oddments{SUFFIX}")
 
 
 @cache
