@@ -1,6 +1,6 @@
 """The tasks that come with the package: pinned, made of the files in `examples/oddments`, and proven again.
 
-They are made by `turnwise swe make examples/oddments --count 30 --out envs/swe/data/oddments.tasks.json`.
+They are made by `turnwise swe make examples/oddments --count 30 --out envs/swe/oddments.tasks.json`.
 """
 
 from __future__ import annotations
