@@ -10,11 +10,11 @@ import numpy as np
 
 from turnwise.envs import built_folder
 from turnwise.envs.built_folder import BuildError
+from turnwise.envs.record_files import RecordWriter
 from turnwise.envs.webshop import original
 from turnwise.envs.webshop.generator import generate_product
 from turnwise.envs.webshop.goals import generate_goal
 from turnwise.envs.webshop.product import Goal, Product
-from turnwise.envs.webshop.records import RecordWriter
 from turnwise.envs.webshop.search import build_index, searchable_text
 from turnwise.envs.webshop.spec import CatalogueSpec
 from turnwise.envs.webshop.splits import SPLITS, split_of

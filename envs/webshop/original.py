@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.envs.data_files import DataFileError
+from turnwise.envs.draws import Draws
 from turnwise.envs.json_stream import iter_array, iter_object
-from turnwise.envs.webshop.draws import Draws
 from turnwise.envs.webshop.matching import alike
 from turnwise.envs.webshop.product import NO_PRICE_CAP, Goal, Product, stable_fraction
 
