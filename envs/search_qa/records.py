@@ -77,6 +77,30 @@ class Question:
     answerable: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim and the evidence that decides it.
+
+    Attributes:
+        task_id: Stable and unique.
+        claim: What the agent is to check.
+        label: `supports`, `refutes` or `not enough info`.
+        evidence: Ids of the documents that the verdict rests on, in the order of the chain. Of an undecided claim: those
+            that lead to the missing fact, and the one that ought to state it.
+        chain: Sub-questions in order.
+        kind: How the claim was made.
+        hops: Facts to look up.
+    """
+
+    task_id: str
+    claim: str
+    label: str
+    evidence: tuple[str, ...]
+    chain: tuple[SubQuestion, ...] = ()
+    kind: str = ""
+    hops: int = 0
+
+
 class Corpus(Protocol):
     """Documents by id and by position, read when they are asked for: a million must not lie in memory.
 

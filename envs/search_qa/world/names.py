@@ -11,30 +11,31 @@ from math import gcd
 
 from turnwise.envs.draws import Draws
 
-_FIRST = (
+_words = str.split
+_FIRST = _words(
     "Bar Bel Bor Cal Cor Dar Del Dor Fal Fen Gar Gol Hal Har Jor Kal Kar Kel Lan Lor Mar Mel Mor Nar Nel Nor Ol Or Pal "
     "Pel Quen Ral Ran Rel Sal Sar Sel Sor Tal Tar Tel Tor Ul Val Var Vel Vor Wal War Wel Yar Zal Zor Bryn Cres Dres "
     "Fros Gris Kros Plen Stel Tren Vren Skal"
-).split()
+)
 _MIDDLE = [consonant + vowel for consonant in "dklmnrstvgbp" for vowel in "aeio"]
-_TOWN = (
+_TOWN = _words(
     "vik stad mere ford holm wick moor gate dale haven brook fell garth combe minster stow thorpe hurst mouth cliff "
     "ness port shaw worth den ley low mont rise sund tarn vale water weir wold wyke bourne cote dun firth"
-).split()
-_FAMILY = (
+)
+_FAMILY = _words(
     "rik vek dahn mond quist sar tov wen zik bern cott dler fant gren hult jarn kov lund mar nett pold rast sken tann "
     "umer vost wyl yard zell brand crest drun fisk gast hoff jell krant lisk moss nard"
-).split()
-_THING = [c + end for c in "bdfgklmnprstvwyz" for end in "ane ell ine ora une eth ian os um is ax ey".split()]
-_COUNTRY = "ria nia via land mark reach onia avia".split()
-_GIVEN_FIRST = (
+)
+_THING = [c + end for c in "bdfgklmnprstvwyz" for end in _words("ane ell ine ora une eth ian os um is ax ey")]
+_COUNTRY = _words("ria nia via land mark reach onia avia")
+_GIVEN_FIRST = _words(
     "Ad Al An Ar Bel Cas Cor Dan Del Ed El Em Er Fal Gar Hel Hen Il Is Jas Jor Kat Lar Len Lor Mar Mel Mir Nat Nor Ol "
     "Or Per Ros Sel Tam Tor Ul Val Wil"
-).split()
-_GIVEN_LAST = (
+)
+_GIVEN_LAST = _words(
     "avro edru ikal iven ondo orim ustel emor aelin issom olfa urien eska andru imel orva ethin aska undel irro enko "
     "arli ostin elva imond"
-).split()
+)
 
 _COINED = len(_FIRST) * len(_MIDDLE)
 _STEP = 1_000_003 * 7_919  # a prime times a prime that divide none of the spaces below

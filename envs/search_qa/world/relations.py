@@ -285,6 +285,10 @@ RELATIONS: dict[str, Relation] = {
 }  # fmt: skip
 
 
+MUTUAL = ("spouse", "partner")
+"""Relations that two articles state, one from each side."""
+
+
 class Timed(NamedTuple):
     """A fact that changes over time, by its list of periods.
 
