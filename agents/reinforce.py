@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from turnwise.agents.generation import sub_batches
+from turnwise.agents.forward import sub_batches
 from turnwise.agents.tokens import TokenRow, broadcast, token_rows
 from turnwise.agents.transformers_policy import TransformersPolicy
 from turnwise.rewards.batch import Credit
