@@ -10,7 +10,7 @@ _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 _VALUES = {letter: value for value, letter in enumerate(_LETTERS)}
 _LENGTH = 6
 _SPACE = len(_LETTERS) ** _LENGTH
-_STEP = 655_360_001  # odd: one to one in a power of two
+_STEP = 737_338_717  # odd: one to one in a power of two
 _BACK = pow(_STEP, -1, _SPACE)
 
 

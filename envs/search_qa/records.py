@@ -85,8 +85,8 @@ class Claim:
         task_id: Stable and unique.
         claim: What the agent is to check.
         label: `supports`, `refutes` or `not enough info`.
-        evidence: Ids of the documents that the verdict rests on, in the order of the chain. Of an undecided claim: those
-            that lead to the missing fact, and the one that ought to state it.
+        evidence: Ids of the documents that the verdict rests on, in the order of the chain. Of an undecided claim:
+            those that lead to the missing fact, and the one that ought to state it.
         chain: Sub-questions in order.
         kind: How the claim was made.
         hops: Facts to look up.

@@ -102,8 +102,8 @@ class World:
     def split(self, index: int) -> str:
         """The split of a question or claim: its country's.
 
-        Of ten countries one is `test`, one `val`, eight `train`. No fact lies in two countries, so that nothing that was
-        learnt by heart in training answers a test question.
+        Of ten countries one is `test`, one `val`, eight `train`. No fact lies in two countries, so that nothing
+        that was learnt by heart in training answers a test question.
         """
         return split_of_country(index // self.spec.tasks_per_country)
 

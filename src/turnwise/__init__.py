@@ -25,6 +25,8 @@ __all__ = ["__version__", "make_vec"]
 _ENTRY_POINTS = {
     "turnwise/WebShop-v0": "turnwise.envs.webshop:WebShopEnv",
     "turnwise/Bifurcation-v0": "turnwise.envs.bifurcation:BifurcationEnv",
+    "turnwise/SearchQA-v0": "turnwise.envs.search_qa:SearchQAEnv",
+    "turnwise/ClaimCheck-v0": "turnwise.envs.search_qa:ClaimCheckEnv",
 }
 
 for _id, _entry_point in _ENTRY_POINTS.items():

@@ -49,7 +49,7 @@ def _plan() -> tuple[tuple[str, int], ...]:
 
 
 PLAN = _plan()
-"""(kind, hops) of a country's questions in order, mixed so that a few of them are of many kinds."""
+"""(kind, hops) of fifty questions, mixed so that any few in a row are of many kinds."""
 
 
 class Asked(NamedTuple):
@@ -70,7 +70,7 @@ def questions(country: Country, count: int) -> Iterator[Asked]:
 
     >>> from turnwise.envs.search_qa.world.country import country
     >>> [(asked.kind, asked.hops) for asked in questions(country(0, 3), 2)]
-    [('bridge', 1), ('comparison', 3)]
+    [('bridge', 3), ('intersection', 3)]
     """
     known: set[str] = set()
     for number in range(count):
@@ -79,8 +79,13 @@ def questions(country: Country, count: int) -> Iterator[Asked]:
         yield asked
 
 
+def plan_place(country: int, number: int) -> int:
+    """Where in `PLAN` a country's question with this number stands; each country begins elsewhere."""
+    return (number + 7 * country) % len(PLAN)
+
+
 def _new_question(country: Country, number: int, known: set[str]) -> Asked:
-    kind, hops = PLAN[number % len(PLAN)]
+    kind, hops = PLAN[plan_place(country.number, number)]
     for attempt in range(_ATTEMPTS):
         draw = Draws("question", country.seed, country.number, number, attempt)
         asked = _MAKERS[kind](country, hops, draw)
