@@ -87,6 +87,8 @@ class ClaimCheckEnv(SearchingEnv):
         "and the one that ought to state the fact."
     )
     privileged_keys: ClassVar[frozenset[str]] = SearchingEnv.privileged_keys | {"answer", "label"}
+    stated_keys: ClassVar[frozenset[str]] = frozenset({"answer", "label"})
+    """The rules list the three labels, whichever is right."""
     splits: ClassVar[tuple[str, ...]] = (*SPLITS, "panel")
 
     def __init__(

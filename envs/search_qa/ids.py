@@ -9,9 +9,9 @@ from turnwise.envs.draws import Draws
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 _VALUES = {letter: value for value, letter in enumerate(_LETTERS)}
 _LENGTH = 6
-_SPACE = len(_LETTERS) ** _LENGTH
+_SPACE: int = len(_LETTERS) ** _LENGTH
 _STEP = 737_338_717  # odd: one to one in a power of two
-_BACK = pow(_STEP, -1, _SPACE)
+_BACK: int = pow(_STEP, -1, _SPACE)
 
 
 def doc_id(seed: int, position: int) -> str:

@@ -185,8 +185,8 @@ def _indices(world: World, split: str) -> NDArray[np.int32]:
     countries = [n for n in range(world.spec.whole_countries) if split_of_country(n) == split]
     if not countries:
         raise ValueError(f"split {split!r} of {world.spec.name} is empty: it takes 300 articles to have all splits")
-    firsts = np.array(countries, dtype=np.int32)[:, None] * each
-    indices: NDArray[np.int32] = (firsts + np.arange(each, dtype=np.int32)).reshape(-1)
+    firsts = np.array(countries, dtype=np.int32) * np.int32(each)
+    indices: NDArray[np.int32] = np.add.outer(firsts, np.arange(each, dtype=np.int32)).reshape(-1)
     return indices
 
 

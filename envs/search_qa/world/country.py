@@ -7,6 +7,7 @@ articles, to ask about it, or to be sure that an answer is the only one.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 
 from turnwise.envs.draws import Draws
@@ -140,17 +141,17 @@ class _Founding:
         novels, operas = ([e for e in entities if e.role == role] for role in ("novel", "opera"))
         pairs.append((self.draw.choice(novels), self.draw.choice(operas)))
         for one, other in pairs:
-            entities[one.index] = one._replace(qualified=True)
-            entities[other.index] = other._replace(name=one.name, qualified=True)
+            entities[one.index] = replace(one, qualified=True)
+            entities[other.index] = replace(other, name=one.name, qualified=True)
         renamed = shuffled[0]
-        entities[renamed.index] = renamed._replace(alias=self._stranger())
+        entities[renamed.index] = replace(renamed, alias=self._stranger())
         town = self.draw.choice([e for e in entities if e.kind == "town"])
         former = names.town_name(self.seed, self.number * _TOWNS + 8)
-        entities[town.index] = town._replace(alias=former)
+        entities[town.index] = replace(town, alias=former)
         company = self.draw.choice([e for e in entities if e.kind == "organisation"])
         coined = names.thing_name(self.seed, (self.number + 1) * _THINGS - 1)
         called = self.draw.choice(_ORGANISATION_NAMES[company.role]).format(coined)
-        entities[company.index] = company._replace(alias=called)
+        entities[company.index] = replace(company, alias=called)
         assert REDIRECTS == 3, "one redirect for each other name"
         return entities
 

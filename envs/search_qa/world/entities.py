@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from turnwise.envs.search_qa.world.relations import RELATIONS
@@ -12,7 +13,8 @@ PRESENT = 2020
 """The year in which the articles are written."""
 
 
-class Entity(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entity:
     """Something with an article of its own.
 
     Attributes:

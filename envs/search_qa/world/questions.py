@@ -70,7 +70,7 @@ def questions(country: Country, count: int) -> Iterator[Asked]:
 
     >>> from turnwise.envs.search_qa.world.country import country
     >>> [(asked.kind, asked.hops) for asked in questions(country(0, 3), 2)]
-    [('bridge', 3), ('intersection', 3)]
+    [('unanswerable', 4), ('bridge', 6)]
     """
     known: set[str] = set()
     for number in range(count):
