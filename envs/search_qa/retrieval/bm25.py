@@ -20,6 +20,8 @@ from turnwise.envs.search_qa.retrieval.protocol import Hit, checked_count
 
 MAX_TERMS = 64
 """Further terms of a query are ignored."""
+MAX_COMMON_TERMS = 4
+"""Terms of a query that has only common ones."""
 MAX_QUERY_CHARACTERS = 10_000
 STOP_WORDS = frozenset(
     "a an and are as at be but by did do does for from had has have how in into is it its of on or that the "  # noqa: SIM905
@@ -124,6 +126,8 @@ class Bm25Retriever:
         self._schema, self._searcher, self._analyzer = index.schema, index.searcher(), _analyzer()
         self._in_order = _in_order(self._searcher)
         self._stop_words = frozenset(word for stop in STOP_WORDS for word in self._analyzer.analyze(stop))
+        self._common = max(len(self) // 10, 1000)
+        self._frequency = lru_cache(maxsize=1 << 16)(lambda word: int(self._searcher.doc_freq(_TEXT, word)))
         self._cached = lru_cache(maxsize=cache_size)(self._search)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -142,10 +146,16 @@ class Bm25Retriever:
         return self._cached(self.terms(query), k)
 
     def terms(self, query: str) -> tuple[str, ...]:
-        """The different terms that a query looks for, at most `MAX_TERMS`."""
-        words = dict.fromkeys(self._analyzer.analyze(searchable(query[:MAX_QUERY_CHARACTERS])))
-        telling = [word for word in words if word not in self._stop_words]
-        return tuple(telling or words)[:MAX_TERMS]
+        """The different terms that a query looks for, at most `MAX_TERMS`.
+
+        Stop words, and words that more than a tenth of a large corpus has, are left out where others remain: they
+        hardly change a ranking, and take nearly all of the time. Of a query that has nothing else, the rarest few are
+        taken.
+        """
+        words = list(dict.fromkeys(self._analyzer.analyze(searchable(query[:MAX_QUERY_CHARACTERS]))))
+        words = [word for word in words if word not in self._stop_words] or words
+        rare = [word for word in words if self._frequency(word) <= self._common]
+        return tuple(rare or sorted(words, key=self._frequency)[:MAX_COMMON_TERMS])[:MAX_TERMS]
 
     def _search(self, terms: tuple[str, ...], k: int) -> tuple[tuple[int, float], ...]:
         if not terms or k < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from turnwise.envs.search_qa.records import Document
@@ -25,8 +26,7 @@ class ListCorpus:
         self._documents = list(documents)
         self._by_id = {document.doc_id: document for document in self._documents}
         if len(self._by_id) < len(self._documents):
-            seen: set[str] = set()
-            twice = next(d.doc_id for d in self._documents if d.doc_id in seen or seen.add(d.doc_id))
+            twice = Counter(document.doc_id for document in self._documents).most_common(1)[0][0]
             raise ValueError(f"the id {twice!r} belongs to two documents")
 
     def __len__(self) -> int:
