@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,11 +95,12 @@ def _together(engines: list[Retriever]) -> Retriever:
 
 def _serve_until_told(server: RetrievalServer) -> None:
     """Serve until a signal comes; then answer what is being answered, and end."""
-    told = threading.Event()
+    told: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda number, _: told.append(number))
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     serving.start()
-    told.wait()
+    while not told:
+        time.sleep(0.1)  # not a wait without end: the signal may reach another thread, which would not wake this one
     server.stop()
     serving.join()

@@ -73,7 +73,10 @@ def test_a_file_is_read_through_once_and_again_when_it_has_changed(tmp_path: Pat
     ("records", "told"),
     [
         ([RECORDS[0], {"id": "1"}], "line 2, byte {second}: field 'contents': expected text, found null"),
-        ([RECORDS[0], {"contents": "x"}], "line 2, byte {second}: field 'id': expected text or a whole number, found null"),
+        (
+            [RECORDS[0], {"contents": "x"}],
+            "line 2, byte {second}: field 'id': expected text or a whole number, found null",
+        ),
         ([RECORDS[0], ["x"]], "line 2, byte {second}: expected an object, found list"),
         ([RECORDS[0], RECORDS[1], RECORDS[0]], "line 3, byte {third}: the id '0' is taken by line 1 already"),
     ],
