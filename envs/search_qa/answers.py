@@ -32,10 +32,10 @@ def score_answer(
 ) -> float:
     """The score of an answer in [0, 1].
 
-    A question that has an answer is scored by the metric alone; "unanswerable" is worth nothing there. One that has
-    none wants `unanswerable: NAME`, and the name of the thing whose fact is missing is what the metric scores: so
-    saying "unanswerable" to everything earns nothing. Where a data set names no such thing, "unanswerable", and as in
-    SQuAD 2.0 the empty answer, are right.
+    A question that has an answer is scored by the metric alone, as the official scripts do. One that has none wants
+    `unanswerable: NAME`, and the name of the thing whose fact is missing is what the metric scores: so saying
+    "unanswerable" to everything earns nothing. Where a data set names no such thing, "unanswerable", and as in SQuAD
+    2.0 the empty answer, are right.
 
     Args:
         question: With its aliases.
@@ -47,9 +47,9 @@ def score_answer(
     >>> score_answer(missing, "Unanswerable: the Harrow Mill"), score_answer(missing, "unanswerable")
     (1.0, 0.0)
     """
-    match = _NO_ANSWER.match(text)
     if question.answerable:
-        return 0.0 if match else _score(text, question.aliases, metric, style)
+        return _score(text, question.aliases, metric, style)
+    match = _NO_ANSWER.match(text)
     named = text[match.end() :].strip(" \t\n:,;.()–—-") if match else ""
     if question.aliases:
         return _score(named, question.aliases, metric, style) if named else 0.0

@@ -16,11 +16,11 @@ _LEADS = {
     "country": "{title} is a country of eight towns and three rivers.",
     "town": "{title} is a town in {country}.",
     "river": "The {title} is a river in {country}.",
-    "person": "{title} was a {role} from {country}.",
-    "organisation": "{title} is a {role} in {country}.",
-    "work": "{title} is a {role} from {country}.",
-    "building": "The {title} is a {role} in {country}.",
-    "event": "The {title} was a {role} in {country}.",
+    "person": "{title} was {role} from {country}.",
+    "organisation": "{title} is {role} in {country}. How {title} got its name has been forgotten.",
+    "work": "{title} is {role} from {country}.",
+    "building": "The {title} is {role} in {country}.",
+    "event": "The {title} was {role} in {country}.",
     "office": "{title} is a public office in {country}.",
     "award": "The {title} is an award of {country}.",
 }
@@ -86,7 +86,7 @@ def articles(country: Country) -> Iterator[tuple[str, str]]:
     shared = sorted({entity.name for entity in country.entities if entity.qualified})
     for name in shared:
         meant = [entity for entity in country.entities if entity.name == name]
-        lines = [f"- {entity.title}: a {entity.role} from {country.entities[0].name}" for entity in meant]
+        lines = [f"- {entity.title}: {_a(entity.role)} from {country.entities[0].name}" for entity in meant]
         yield f"{name} (disambiguation)", "\n".join([f"{name} may mean:", *lines])
     for entity in country.entities:
         if entity.alias:
@@ -115,7 +115,7 @@ def words_of(entity: Entity) -> dict[str, str]:
 
 def _article(country: Country, entity: Entity) -> str:
     draw = Draws("article", country.seed, country.number, entity.index)
-    lead = _LEADS[entity.kind].format(title=entity.title, role=entity.role, country=country.entities[0].name)
+    lead = _LEADS[entity.kind].format(title=entity.title, role=_a(entity.role), country=country.entities[0].name)
     if entity.alias:
         lead += f" Another name is {entity.alias}."
     sentences = [_fact(country, entity, relation, draw) for relation in country.relations_of(entity)]
@@ -147,7 +147,9 @@ def _fact(country: Country, entity: Entity, relation: str, draw: Draws) -> str:
 
 def _another(country: Country, kind: str, entity: Entity, draw: Draws) -> str:
     """Something of a kind that has nothing to do with an entity."""
-    return draw.choice([other for other in country.of_kind(kind) if other.index != entity.index]).title
+    others = country.of_kind(kind)
+    place = draw.below(len(others))
+    return others[place if others[place] is not entity else place - 1].title
 
 
 def _subject(entity: Entity, draw: Draws) -> str:
@@ -200,6 +202,10 @@ def _rumour(country: Country, side: Side) -> str:
     return "\n".join(
         [f"It is said in the market that {claim}. Nobody can say who said so first.", f"Source: {HEARSAY}"]
     )
+
+
+def _a(role: str) -> str:
+    return f"{'an' if role[0] in 'aeio' else 'a'} {role}"
 
 
 def _upper_first(text: str) -> str:

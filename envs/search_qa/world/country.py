@@ -36,12 +36,12 @@ _NOUN_WORDS = (
 )
 _NOUNS = _NOUN_WORDS.split()
 _ORGANISATION_NAMES = {
-    "university": ("{} University",),
-    "museum": ("{} Museum", "{} Gallery"),
-    "publisher": ("{} Press", "{} Books"),
-    "theatre": ("{} Theatre", "{} Playhouse"),
-    "shipyard": ("{} Shipyard", "{} Docks"),
-    "newspaper": ("{} Gazette", "{} Courier"),
+    "university": ("University", "College", "Academy", "Institute", "Lyceum", "Seminary", "Polytechnic", "Collegium"),
+    "museum": ("Museum", "Gallery", "Collection", "Cabinet"),
+    "publisher": ("Press", "Books", "Editions", "Publishers"),
+    "theatre": ("Theatre", "Playhouse", "Stage", "Arena"),
+    "shipyard": ("Shipyard", "Docks", "Slipways", "Wharf"),
+    "newspaper": ("Gazette", "Courier", "Herald", "Chronicle"),
 }
 _DISPUTABLE = ("birthplace", "birth_year", "grave", "founder", "creator")
 _OLD_ENOUGH, _TOO_OLD = 24, 78
@@ -115,7 +115,7 @@ class _Founding:
             return self._office_name(role, i, entities)
         coined = names.thing_name(self.seed, next(iter(things)))
         if kind == "organisation":
-            return self.draw.choice(_ORGANISATION_NAMES[role]).format(coined)
+            return f"{coined} {self.draw.choice(_ORGANISATION_NAMES[role])}"
         if kind == "work":
             return f"The {coined} {self.draw.choice(_NOUNS)}"
         if kind == "award":
@@ -150,7 +150,7 @@ class _Founding:
         entities[town.index] = replace(town, alias=former)
         company = self.draw.choice([e for e in entities if e.kind == "organisation"])
         coined = names.thing_name(self.seed, (self.number + 1) * _THINGS - 1)
-        called = self.draw.choice(_ORGANISATION_NAMES[company.role]).format(coined)
+        called = f"{coined} {self.draw.choice(_ORGANISATION_NAMES[company.role])}"
         entities[company.index] = replace(company, alias=called)
         assert REDIRECTS == 3, "one redirect for each other name"
         return entities
@@ -220,8 +220,8 @@ class _Founding:
         return tuple(Period(s, e, self._entity(t)) for s, e, t in zip(moves, ends, towns, strict=True))
 
     def _output(self, year: int) -> tuple[tuple[int, int], ...]:
-        """What was produced in 9 to 16 years."""
-        years = self.draw.sample(range(max(year + 1, PRESENT - 200), PRESENT - 1), 9 + self.draw.below(8))
+        """What was produced in 9 to 13 years."""
+        years = self.draw.sample(range(max(year + 1, PRESENT - 200), PRESENT - 1), 9 + self.draw.below(5))
         return tuple((y, 1 + self.draw.below(9)) for y in sorted(years))
 
     def _lives(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 from turnwise.envs.search_qa.world.relations import RELATIONS
@@ -99,9 +100,9 @@ class Country(NamedTuple):
     rumours: tuple[Side, ...]
     rumoured: dict[tuple[int, str], Value]
 
-    def of_kind(self, kind: str) -> list[Entity]:
+    def of_kind(self, kind: str) -> tuple[Entity, ...]:
         """The entities of a kind."""
-        return [entity for entity in self.entities if entity.kind == kind]
+        return self.entities[_SPANS[kind]]
 
     def names_of(self, value: Value) -> tuple[str, ...]:
         """Accepted names of a value."""
@@ -144,6 +145,13 @@ KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 """The entities of a country, in order; of people and organisations the older come first."""
 
+
+def _spans() -> dict[str, slice]:
+    ends = list(accumulate(len(roles) for _, roles in KINDS))
+    return {kind: slice(end - len(roles), end) for (kind, roles), end in zip(KINDS, ends, strict=True)}
+
+
+_SPANS = _spans()
 ENTITIES = sum(len(roles) for _, roles in KINDS)
 DISAMBIGUATIONS, REDIRECTS, REGISTERS, RUMOURS = 3, 3, 3, 2
 FIRST_DISAMBIGUATION = ENTITIES

@@ -181,7 +181,7 @@ RELATIONS: dict[str, Relation] = {
         "river",
         ("the river on which {x} lies", "the river that flows through {x}"),
         ("On which river does {x} lie?", "Which river flows through {x}?"),
-        ("{s} lies on {v}.", "The river {v} flows through the town.", "It grew on the banks of {v}."),
+        ("{s} lies on {v}.", "Through the town flows {v}.", "It grew on the banks of {v}."),
         "The name of the river is not known.",
         "{x} lies on {v}",
     ),
