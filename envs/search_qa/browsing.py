@@ -11,6 +11,7 @@ from turnwise.envs.core import ToolCall, ToolError, TurnEnv, tool
 from turnwise.envs.search_qa import pages
 from turnwise.envs.search_qa.library import MAX_QUERY_CHARACTERS, Library
 from turnwise.envs.search_qa.records import SubQuestion
+from turnwise.envs.search_qa.retrieval import RetrievalError, RetrievalTimeoutError
 
 MAX_CITATIONS = 100
 MAX_ID_CHARACTERS = 200
@@ -26,6 +27,7 @@ class SearchState:
         view: What was shown last.
         key: The query, or the document's id.
         page: Of the document.
+        shown: Ids in the results before it.
         turn: The turn of the latest search.
         retrieved: Ids that the searches of that turn returned, in order; with repetitions.
         answer: What was handed in; empty before.
@@ -35,6 +37,7 @@ class SearchState:
     view: Literal["task", "results", "document", "done"] = "task"
     key: str = ""
     page: int = 1
+    shown: tuple[str, ...] = ()
     turn: int = 0
     retrieved: tuple[str, ...] = ()
     answer: str = ""
@@ -122,10 +125,20 @@ class SearchingEnv(TurnEnv):
         query = " ".join(query.split())[:MAX_QUERY_CHARACTERS]
         if not query:
             raise ToolError("The query is empty.")
-        found = self.library.results(query)
+        try:
+            found = self.library.results(query)
+        except RetrievalError as error:
+            self.truncate("retrieval_timeout" if isinstance(error, RetrievalTimeoutError) else "retrieval_failed")
+            return "The search engine does not answer."
         before = self.state.retrieved if self.state.turn == self._turn else ()
         self.state = replace(
-            self.state, view="results", key=query, page=1, turn=self._turn, retrieved=before + found.doc_ids
+            self.state,
+            view="results",
+            key=query,
+            page=1,
+            shown=found.doc_ids,
+            turn=self._turn,
+            retrieved=before + found.doc_ids,
         )
         self.record("searched")
         if not set(self.evidence).isdisjoint(found.doc_ids):
@@ -152,7 +165,7 @@ class SearchingEnv(TurnEnv):
             ) from None
         if not 1 <= page <= count:
             raise ToolError(f"Document {shown!r} has no page {page}; it has {count}.")
-        self.state = replace(self.state, view="document", key=doc_id, page=page)
+        self.state = replace(self.state, view="document", key=doc_id, page=page, shown=())
         self.record("document_opened")
         if doc_id in self.evidence:
             self.record("gold_document_opened")
@@ -163,7 +176,7 @@ class SearchingEnv(TurnEnv):
         state = self.state
         actions = [f"search[{name}]" for name in self._names]
         if state.view == "results":
-            actions += [f"open[{doc_id}]" for doc_id in self.library.results(state.key).doc_ids]
+            actions += [f"open[{doc_id}]" for doc_id in state.shown]
         elif state.view == "document":
             names = self.library.page(state.key, state.page).names
             actions += [f"search[{name}]" for name in names[:_OFFERED]]
@@ -212,8 +225,9 @@ class SearchingEnv(TurnEnv):
         if self.state.view == "done":
             return
         left = self.max_turns - self._turn - 1
-        for doc_id in self.evidence if left >= len(self.evidence) else ():
-            if left >= 2 * len(self.evidence):
+        documents = [doc_id for doc_id in self.evidence if self.library.has(doc_id)]
+        for doc_id in documents if left >= len(documents) else ():
+            if left >= 2 * len(documents):
                 yield ToolCall("search", {"query": self._query_for(doc_id)})
             yield ToolCall("open", {"document": doc_id})
         yield self.last_call()
@@ -231,7 +245,7 @@ class SearchingEnv(TurnEnv):
         )
         if len(citations) > MAX_CITATIONS:
             raise ToolError(f"There are {len(citations):,} citations; at most {MAX_CITATIONS} are taken.")
-        self.state = replace(self.state, view="done", key="", page=1, answer=answer, cited=cited)
+        self.state = replace(self.state, view="done", key="", page=1, shown=(), answer=answer, cited=cited)
 
     @property
     def _solution(self) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from turnwise.envs.core import ToolCall, tool
 from turnwise.envs.search_qa.browsing import SearchingEnv
-from turnwise.envs.search_qa.env import library_of
+from turnwise.envs.search_qa.library import world_library
 from turnwise.envs.search_qa.records import Claim, SubQuestion
 from turnwise.envs.search_qa.retrieval import Retriever
 from turnwise.envs.search_qa.spec import WorldSpec
@@ -64,7 +65,7 @@ class ClaimCheckEnv(SearchingEnv):
         articles: Size of the generated world, 100 to 1,000,000.
         world_seed: Seed of the generated world.
         split: `train`, `val`, `test`, or `panel` (100 frozen test claims of the default world).
-        retriever: `bm25`, or a search engine over the world.
+        retriever: `bm25`, the URL of a retrieval server over the same world, or an object that searches it.
         results: Hits of a search.
         cache_dir: Where worlds and indexes are kept; default `$TURNWISE_CACHE`, else `~/.cache/turnwise`.
         max_turns: Default 20.
@@ -103,9 +104,10 @@ class ClaimCheckEnv(SearchingEnv):
         max_turns: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        library = library_of(WorldSpec(articles, world_seed), cache_dir, retriever, results)
+        cache = None if cache_dir is None else Path(cache_dir)
+        library = world_library(WorldSpec(articles, world_seed), cache, retriever, results)
         super().__init__(library, max_turns=max_turns, render_mode=render_mode)
-        assert isinstance(library.corpus, World), "library_of opens the world where there are no other questions"
+        assert isinstance(library.corpus, World), "a world's library has the world as its corpus"
         self._tasks = claim_tasks(library.corpus, split)
         self.claim: Claim | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from turnwise.envs.core import ToolCall, ToolError, tool
 from turnwise.envs.search_qa.answers import (
@@ -17,8 +17,8 @@ from turnwise.envs.search_qa.answers import (
     score_answer,
 )
 from turnwise.envs.search_qa.browsing import SearchingEnv
-from turnwise.envs.search_qa.library import Library, open_library
-from turnwise.envs.search_qa.records import Corpus, Question, QuestionSet, SubQuestion
+from turnwise.envs.search_qa.library import file_library, world_library
+from turnwise.envs.search_qa.records import Question, SubQuestion
 from turnwise.envs.search_qa.retrieval import Retriever
 from turnwise.envs.search_qa.spec import WorldSpec
 from turnwise.envs.search_qa.store import SPLITS, World
@@ -47,11 +47,12 @@ class SearchQAEnv(SearchingEnv):
         hops: Only questions of so many hops (1 to 6): a number or several.
         kinds: Only questions of these kinds: `bridge`, `comparison`, `intersection`, `counting`, `temporal`,
             `unanswerable`.
-        retriever: `bm25`, or a search engine over the corpus.
+        retriever: `bm25`, the URL of a retrieval server over the same documents, or an object that searches them.
         results: Hits of a search.
-        questions: Real questions, as the loaders give them; then `articles`, `world_seed`, `split`, `hops` and `kinds`
-            are not used, and `corpus` and `retriever` are needed.
-        corpus: The documents that `questions` is about.
+        question_file: Real questions, in a published format; then `articles`, `world_seed`, `split`, `hops` and `kinds`
+            are not used.
+        question_format: `hotpotqa`, `2wiki`, `musique` or `nq`.
+        corpus_file: Documents as JSON lines of the Search-R1 form; default the paragraphs that come with the questions.
         metric: `exact_match` or `f1`.
         style: Whose rules for yes, no and empty answers: `hotpotqa`, `squad` or `squad_v2`.
         cache_dir: Where worlds and indexes are kept; default `$TURNWISE_CACHE`, else `~/.cache/turnwise`.
@@ -87,8 +88,9 @@ class SearchQAEnv(SearchingEnv):
         kinds: str | Collection[str] = (),
         retriever: str | Retriever = "bm25",
         results: int = 5,
-        questions: QuestionSet | None = None,
-        corpus: Corpus | None = None,
+        question_file: str | PathLike[str] | None = None,
+        question_format: str = "hotpotqa",
+        corpus_file: str | PathLike[str] | None = None,
         metric: Metric = "exact_match",
         style: AnswerStyle = "hotpotqa",
         cache_dir: str | PathLike[str] | None = None,
@@ -97,17 +99,24 @@ class SearchQAEnv(SearchingEnv):
     ) -> None:
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {METRICS}, got {metric!r}")
-        spec = WorldSpec(articles, world_seed)
-        library = library_of(spec, cache_dir, retriever, results, questions, corpus)
+        if style not in get_args(AnswerStyle):
+            raise ValueError(f"style must be one of {get_args(AnswerStyle)}, got {style!r}")
+        cache = None if cache_dir is None else Path(cache_dir)
+        tasks: FileTasks | WorldTasks[Question]
+        if question_file is None:
+            if corpus_file is not None:
+                raise ValueError("corpus_file needs a question_file: the generated questions are about their own world")
+            library = world_library(WorldSpec(articles, world_seed), cache, retriever, results)
+            assert isinstance(library.corpus, World), "a world's library has the world as its corpus"
+            tasks = question_tasks(library.corpus, split, _several(hops), _several(kinds))
+        else:
+            paths = Path(question_file).absolute(), None if corpus_file is None else Path(corpus_file).absolute()
+            questions, library = file_library(question_format, *paths, cache, retriever, results)
+            tasks = FileTasks(questions)
         super().__init__(library, max_turns=max_turns, render_mode=render_mode)
         self.metric: Metric = metric
         self.style: AnswerStyle = style
-        self._tasks: FileTasks | WorldTasks[Question]
-        if questions is not None:
-            self._tasks = FileTasks(questions)
-        else:
-            assert isinstance(library.corpus, World), "library_of opens the world where there are no other questions"
-            self._tasks = question_tasks(library.corpus, split, _several(hops), _several(kinds))
+        self._tasks = tasks
         self.question: Question | None = None
 
     @property
@@ -177,33 +186,6 @@ class SearchQAEnv(SearchingEnv):
     def _asked(self) -> Question:
         assert self.question is not None, "call reset() first"
         return self.question
-
-
-def library_of(
-    spec: WorldSpec,
-    cache_dir: str | PathLike[str] | None,
-    retriever: str | Retriever,
-    results: int,
-    questions: QuestionSet | None = None,
-    corpus: Corpus | None = None,
-) -> Library:
-    """The generated world's library, or one over other documents.
-
-    Raises:
-        ValueError: The arguments do not fit together.
-    """
-    if isinstance(results, bool) or not isinstance(results, int) or not 1 <= results <= 50:
-        raise ValueError(f"results must be an int from 1 to 50, got {results!r}")
-    if isinstance(retriever, str) and retriever != "bm25":
-        raise ValueError(f"retriever must be 'bm25' or an object with search(queries, k), got {retriever!r}")
-    if (questions is None) != (corpus is None):
-        raise ValueError("questions and corpus belong together: give both or neither")
-    if corpus is not None:
-        if isinstance(retriever, str):
-            raise ValueError("a corpus of your own needs a retriever over it, for example open_bm25(corpus, key)")
-        return Library(corpus, retriever, results)
-    library = open_library(spec, None if cache_dir is None else Path(cache_dir), results)
-    return library if isinstance(retriever, str) else Library(library.corpus, retriever, results)
 
 
 def _several(value: Any) -> tuple[Any, ...]:
