@@ -43,7 +43,8 @@ def chain_rubrics(chain: Sequence[Step]) -> list[frozenset[str]]:
     """The entities of each step, as `carr` takes them: its answer, and the other answers that its question names.
 
     A list of answers, separated by semicolons, is several entities. A step that follows from earlier ones is connected
-    with their answers. The answer of the last step is the entity `E0`.
+    with their answers, and the last step with those that no step in between names. The answer of the last step is the
+    entity `E0`.
 
     >>> chain = [
     ...     {"question": "Who taught Ann Lee?", "answer": "Bo Ek", "document": "d1"},
@@ -61,6 +62,9 @@ def chain_rubrics(chain: Sequence[Step]) -> list[frozenset[str]]:
         if not step["document"]:
             entities.update(*answers[:number])
         rubrics.append(entities)
+    for number, names in enumerate(answers[:-1]):
+        if rubrics[number + 1 :] and not set().union(*rubrics[number + 1 :]) & set(names):
+            rubrics[-1].update(names)
     last = set(answers[-1]) if answers else set()
     named = [frozenset(ANSWER if name in last else name for name in entities) for entities in rubrics]
     return [*named[:-1], named[-1] | {ANSWER}] if named else []

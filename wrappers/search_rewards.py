@@ -10,7 +10,7 @@ takes it back (by default each behaves as published):
 |---------------------------|-----------------------------------------------------------|---------------------------|
 | `InformationGainReward`   | not by repetition: gains add up to the belief at the end  | –                         |
 | `step_search_reward`      | fresh searches that find nothing right are paid a little  | `min_similarity`          |
-| `context_citation_reward` | not by citing everything: precision counts                | –                         |
+| `context_citation_reward` | citing everything never beats the evidence, but a part of it | `beta`                 |
 | `citation_chain_reward`   | citing everything is worth as much as citing the evidence | `precise`                 |
 | `citation_grpo`           | the same, for right answers                               | `precise`                 |
 | `prorag_credit`           | a good step is paid as often as it is repeated            | `once`                    |
@@ -69,19 +69,20 @@ def step_search_reward(
     return turn_method_reward(env, reward, name="step_search", weight=weight)
 
 
-def context_citation_reward(env: gym.Env[Any, Any], *, weight: float = 1.0) -> EpisodeRewardWrapper:
+def context_citation_reward(env: gym.Env[Any, Any], *, beta: float = 2.0, weight: float = 1.0) -> EpisodeRewardWrapper:
     """LongRLVR: the answer is worth more with the right documents cited, which is worth a little by itself.
 
     It takes the outcome's place.
 
     Args:
         env: A `TurnEnv`, wrapped or not, that promises `cited_chunks` and `gold_chunks`.
+        beta: How much more a missing document costs than a needless one; 2 as published, 1 does not tempt to cite more.
         weight: What the reward is multiplied by.
 
     Raises:
         MissingRequirementError: The environment does not promise a fact; the message names it.
     """
-    return episode_method_reward(env, LongRLVRReward(), weight=weight)
+    return episode_method_reward(env, LongRLVRReward(beta=beta), weight=weight)
 
 
 def citation_chain_reward(
