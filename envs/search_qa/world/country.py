@@ -353,7 +353,9 @@ class _Founding:
     def _disputes(
         self, missing: dict[tuple[int, str], bool]
     ) -> tuple[tuple[Side, ...], dict[tuple[int, str], Value], tuple[Side, ...]]:
-        doubtful = self.draw.sample([key for key in self.facts if key[1] in _DISPUTABLE], REGISTERS)
+        disputable = [key for key in self.facts if key[1] in _DISPUTABLE]
+        by_subject = {key[0]: key for key in self.draw.sample(disputable, len(disputable))}
+        doubtful = list(by_subject.values())[:REGISTERS]
         registers = tuple(Side(*key, self.facts[key]) for key in doubtful)
         rumoured = {key: self._wrong(key, self.facts[key]) for key in doubtful}
         certain = [
