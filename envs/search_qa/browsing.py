@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from turnwise.envs.core import ToolCall, ToolError, TurnEnv, tool
@@ -110,9 +110,8 @@ class SearchingEnv(TurnEnv):
 
     def begin(self, task_id: str) -> str:
         """Read the task."""
-        self.read_task(task_id)
+        self._load(task_id)
         self.state = SearchState()
-        self._names = pages.names_in(self.statement, _OFFERED)
         return self.statement
 
     @tool
@@ -187,17 +186,15 @@ class SearchingEnv(TurnEnv):
 
     def privileged(self) -> dict[str, Any]:
         """Gold documents, the chain, what this turn's searches returned, and what was cited."""
-        state, contents = self.state, self.library.contents
+        state = self.state
         retrieved = state.retrieved if state.turn == self._turn else ()
         return {
-            "gold_documents": [contents(doc_id) for doc_id in self.evidence],
+            "gold_documents": list(self._gold),
             "gold_chunks": list(self.evidence),
-            "retrieved_documents": [contents(doc_id) for doc_id in retrieved],
+            "retrieved_documents": [self.library.contents(doc_id) for doc_id in retrieved],
             "retrieved_chunks": list(retrieved),
             "cited_chunks": None if state.cited is None else list(state.cited),
-            "chain": [
-                {"question": step.question, "answer": step.answer, "document": step.document} for step in self.chain
-            ],
+            "chain": [dict(step) for step in self._steps],
             "solution": self._solution,
         }
 
@@ -214,8 +211,7 @@ class SearchingEnv(TurnEnv):
         """Take the state over, and read the task it belongs to."""
         self.state = saved
         if self._task_id:
-            self.read_task(self._task_id)
-            self._names = pages.names_in(self.statement, _OFFERED)
+            self._load(self._task_id)
 
     def oracle(self) -> Iterator[ToolCall]:
         """Search for each sub-question, open the document that answers it, then hand in the solution.
@@ -247,10 +243,14 @@ class SearchingEnv(TurnEnv):
             raise ToolError(f"There are {len(citations):,} citations; at most {MAX_CITATIONS} are taken.")
         self.state = replace(self.state, view="done", key="", page=1, shown=(), answer=answer, cited=cited)
 
-    @property
-    def _solution(self) -> str:
-        """The way to the solution as one text, for judges; it is in no document."""
-        return "\n".join(f"{step.question} -> {step.answer} [{step.document}]" for step in self.chain)
+    def _load(self, task_id: str) -> None:
+        """Read a task, and what of it every turn needs."""
+        self.read_task(task_id)
+        self._names = pages.names_in(self.statement, _OFFERED)
+        self._gold = [self.library.contents(doc_id) for doc_id in self.evidence]
+        self._steps = [asdict(step) for step in self.chain]
+        # The way to the solution as one text, for judges; it is in no document.
+        self._solution = "\n".join(f"{step.question} -> {step.answer} [{step.document}]" for step in self.chain)
 
     def _query_for(self, doc_id: str) -> str:
         """A sub-question that finds the document, or its title."""

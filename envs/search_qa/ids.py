@@ -8,6 +8,7 @@ from turnwise.envs.draws import Draws
 
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 _VALUES = {letter: value for value, letter in enumerate(_LETTERS)}
+_PAIRS = tuple(first + second for second in _LETTERS for first in _LETTERS)
 _LENGTH = 6
 _SPACE: int = len(_LETTERS) ** _LENGTH
 _STEP = 737_338_717  # odd: one to one in a power of two
@@ -21,11 +22,9 @@ def doc_id(seed: int, position: int) -> str:
     41
     """
     number = (position * _STEP + _offset(seed)) % _SPACE
-    letters = []
-    for _ in range(_LENGTH):
-        number, letter = divmod(number, len(_LETTERS))
-        letters.append(_LETTERS[letter])
-    return "".join(letters)
+    number, first = divmod(number, len(_PAIRS))
+    third, second = divmod(number, len(_PAIRS))
+    return _PAIRS[first] + _PAIRS[second] + _PAIRS[third]
 
 
 def position_of(seed: int, text: str) -> int:

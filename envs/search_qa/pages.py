@@ -12,7 +12,6 @@ PAGE_CHARACTERS = 4_000
 SNIPPET_CHARACTERS = 160
 MAX_NAMES = 16
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD = re.compile(r"\w+")
 _NAME = re.compile(r"[A-Z][\w'’-]*(?: [A-Z][\w'’-]*)*|\b\d{3,}\b")
 _NO_NAMES = frozenset(
@@ -24,7 +23,7 @@ def results_text(query: str, documents: Sequence[Document]) -> str:
     """The hits of a query, one line each: id, title, and the sentence that has most of the query's words."""
     if not documents:
         return f'No results for "{query}".'
-    words = set(_WORD.findall(query.lower()))
+    words = {word for word in _WORD.findall(query.lower()) if len(word) > 2 or not word.isascii()}
     lines = [f"{d.doc_id} | {d.title} | {snippet(d.text, words)}" for d in documents]
     return "\n".join([f'Results for "{query}":', *lines])
 
@@ -35,9 +34,13 @@ def snippet(text: str, words: set[str]) -> str:
     >>> snippet("A lamp. It stands in Harrow. It is red.", {"where", "stands"})
     'It stands in Harrow.'
     """
-    sentences = [sentence for sentence in _SENTENCE.split(text[:PAGE_CHARACTERS]) if sentence]
-    best = max(sentences, key=lambda s: len(words.intersection(_WORD.findall(s.lower()))), default="")
+    sentences = text[:PAGE_CHARACTERS].replace(". ", ".\n").splitlines()
+    best = max(sentences, key=lambda sentence: _shared(sentence.lower(), words), default="")
     return best if len(best) <= SNIPPET_CHARACTERS else best[: SNIPPET_CHARACTERS - 1] + "…"
+
+
+def _shared(sentence: str, words: set[str]) -> int:
+    return sum(word in sentence for word in words)
 
 
 def page_count(document: Document) -> int:

@@ -9,7 +9,7 @@ from turnwise.envs.draws import Draws
 from turnwise.envs.search_qa.world.articles import mention, words_of
 from turnwise.envs.search_qa.world.entities import Country, Value
 from turnwise.envs.search_qa.world.paths import Lookup, Path, lead_to, lookup, named
-from turnwise.envs.search_qa.world.relations import COMPARED, MUTUAL, RELATIONS, ROLE_WORDS, TIMED
+from turnwise.envs.search_qa.world.relations import COMPARED, MUTUAL, RELATIONS, ROLE_WORDS, TIMED, fitting_role
 
 SUPPORTS, REFUTES, NOT_ENOUGH_INFO = "supports", "refutes", "not enough info"
 LABELS = (SUPPORTS, REFUTES, NOT_ENOUGH_INFO)
@@ -168,7 +168,7 @@ def _lead_to(country: Country, target: int, steps: int, draw: Draws, avoid: Coll
 
 
 def another(country: Country, subject: int, relation: str, right: Value | None, draw: Draws) -> Value:
-    """A value of the same kind that is not the right one."""
+    """A value of the same kind, and of a role that fits, that is not the right one."""
     kind = RELATIONS[relation].values
     if kind in ("year", "number"):
         assert right is not None, "years and numbers are never missing"
@@ -176,7 +176,10 @@ def another(country: Country, subject: int, relation: str, right: Value | None, 
         step = draw.choice((-7, -4, -3, 2, 5, 6)) if kind == "year" else draw.choice((-1, 1)) * (1 + number // 9)
         return Value.literal(number + step)
     names = set(country.names_of(right)) if right is not None else set()
-    others = [e for e in country.of_kind(kind) if e.index != subject and names.isdisjoint(e.names)]
+    role = fitting_role(relation, country.entities[subject].role)
+    others = [
+        e for e in country.of_kind(kind) if e.index != subject and role in ("", e.role) and names.isdisjoint(e.names)
+    ]
     chosen = draw.choice(others)
     return Value(chosen.index, chosen.title)
 

@@ -25,7 +25,7 @@ from turnwise.envs.search_qa.world.entities import (
     Side,
     Value,
 )
-from turnwise.envs.search_qa.world.relations import MUTUAL, RELATIONS
+from turnwise.envs.search_qa.world.relations import MUTUAL, RELATIONS, fitting_role
 
 _TOWNS, _PEOPLE, _THINGS = 10, 240, 52
 """Names that a country may use of each class, those without an article included."""
@@ -253,7 +253,7 @@ class _Founding:
 
     def _buildings(self) -> None:
         for building in self.by_kind["building"]:
-            architect = self.draw.choice(self._some("person", "architect"))
+            architect = self.draw.choice(self._some("person", fitting_role("creator", self.entities[building].role)))
             year = self._birth[architect] + 27 + self.draw.below(28)
             self._year[building] = year
             self._set(building, "creator", architect)
@@ -266,15 +266,13 @@ class _Founding:
         return self.draw.choice([p for p in people if p != but] or people)
 
     def _works(self) -> None:
-        makers = {"novel": "novelist", "painting": "painter", "opera": "composer"}
-        keepers = {"novel": "publisher", "painting": "museum", "opera": "theatre"}
         for work in self.by_kind["work"]:
             role = self.entities[work].role
-            maker = self.draw.choice(self._some("person", makers[role]))
+            maker = self.draw.choice(self._some("person", fitting_role("creator", role)))
             year = self._birth[maker] + 24 + self.draw.below(36)
             self._set(work, "creator", maker)
             self._say(work, "year", year)
-            self._set(work, "home", self.draw.choice(self._some("organisation", keepers[role])))
+            self._set(work, "home", self.draw.choice(self._some("organisation", fitting_role("home", role))))
             self._set(work, "dedicatee", self._one_of(self._alive(year, 16), maker))
 
     def _places(self) -> None:
@@ -374,7 +372,8 @@ class _Founding:
         if kind == "year":
             assert right is not None, "a missing year is never rumoured"
             return Value.literal(int(right.text) + self.draw.choice((-9, -6, -4, 3, 5, 8)))
-        others = [i for i in self.by_kind[kind] if i != key[0] and (right is None or i != right.entity)]
+        role = fitting_role(key[1], self.entities[key[0]].role)
+        others = [i for i in self._some(kind, role) if i != key[0] and (right is None or i != right.entity)]
         return self._entity(self.draw.choice(others))
 
 

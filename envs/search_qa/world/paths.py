@@ -12,7 +12,9 @@ from turnwise.envs.search_qa.world.entities import Country, Entity, Value
 from turnwise.envs.search_qa.world.relations import RELATIONS
 
 _DEEP = 3
-"""A phrase with more steps in it is broken up."""
+"""A phrase of so many steps is not made longer."""
+_DEEP_IN_QUESTION = 2
+"""A phrase of so many steps comes before the question, not inside it."""
 
 
 class Lookup(NamedTuple):
@@ -79,9 +81,9 @@ def step(country: Country, path: Path, relation: str, draw: Draws) -> Path:
     return Path(path.opening, phrase, path.depth + 1, value, lookups, path.visited | {value.entity})
 
 
-def shortened(country: Country, path: Path) -> Path:
+def shortened(country: Country, path: Path, deep: int = _DEEP) -> Path:
     """The same place, called "this person" if the phrase has grown too long."""
-    if path.depth < _DEEP:
+    if path.depth < deep:
         return path
     kind = country.entities[path.value.entity].kind
     return path._replace(opening=f"{path.opening}Consider {path.text}. ", text=f"this {kind}", depth=0)
@@ -89,7 +91,7 @@ def shortened(country: Country, path: Path) -> Path:
 
 def ask(country: Country, path: Path, relation: str, draw: Draws) -> str:
     """The question for a fact of the place."""
-    path = shortened(country, path)
+    path = shortened(country, path, _DEEP_IN_QUESTION)
     words = words_of(country.entities[path.value.entity])
     return path.opening + _upper_first(draw.choice(RELATIONS[relation].asks).format(x=path.text, **words))
 

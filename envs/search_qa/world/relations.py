@@ -289,6 +289,27 @@ MUTUAL = ("spouse", "partner")
 """Relations that two articles state, one from each side."""
 
 
+_MAKERS = {"novel": "novelist", "painting": "painter", "opera": "composer"}
+_KEEPERS = {"novel": "publisher", "painting": "museum", "opera": "theatre"}
+
+
+def fitting_role(relation: str, role: str) -> str:
+    """The role that the value of a fact has, where it always has one; else empty.
+
+    Args:
+        relation: Of the fact.
+        role: The role of what has the fact.
+
+    >>> fitting_role("creator", "opera"), fitting_role("creator", "bridge"), fitting_role("founder", "museum")
+    ('composer', 'architect', '')
+    """
+    if relation == "creator":
+        return _MAKERS.get(role, "architect")
+    if relation == "home":
+        return _KEEPERS[role]
+    return "university" if relation == "university" else ""
+
+
 class Timed(NamedTuple):
     """A fact that changes over time, by its list of periods.
 

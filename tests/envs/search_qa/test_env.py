@@ -26,8 +26,8 @@ from turnwise.envs.search_qa.store import World
 from turnwise.envs.search_qa.tasks import question_tasks
 
 ODD_QUERIES = [
-    "🦊🦊", "שלום עולם", "مرحبا", "日本語 東京", "Ж" * 300, '"title:"', "+a -b", "a AND (", "NOT", "*", "~", "^2", "a:b",
-    "[1 TO 2]", "\\", "/re/", "{", "\x00", "\ud800", "e\u0301", "a" * 100_000, "' OR 1=1 --", "<b>", "??", "the of",
+    "🦊🦊", "שלום עולם", "مرحبا", "日本語 東京", "Ж" * 300, '"title:"', "+a -b", "a AND (", "NOT", "*", "~", "^2",
+    "a:b", "[1 TO 2]", "\\", "/re/", "{", "\x00", "\ud800", "e\u0301", "a" * 100_000, "' OR 1=1 --", "<b>", "the of",
 ]  # fmt: skip
 
 

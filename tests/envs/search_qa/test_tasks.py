@@ -8,8 +8,8 @@ from turnwise.envs.search_qa.store import SPLITS, World
 from turnwise.envs.search_qa.tasks import PANEL, claim_tasks, content_hash, question_tasks
 from turnwise.envs.search_qa.world.questions import KINDS, PLAN
 
-QUESTION_PANEL_HASH = "?"
-CLAIM_PANEL_HASH = "?"
+QUESTION_PANEL_HASH = "a98d06b89608780fcbd99de058b68354bb359299d1fbdf1cc9220b9c7b10f11f"
+CLAIM_PANEL_HASH = "5fb8a9e27782a811ec93162903b4d016946c90c0275e32bc07b2b030b23823fc"
 
 
 def test_the_panels_are_frozen(default: World) -> None:
