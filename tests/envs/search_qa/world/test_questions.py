@@ -30,6 +30,14 @@ def test_questions_follow_the_plan_and_differ() -> None:
         assert list(questions(country(2, number), 10)) == asked[:10]
 
 
+def test_a_country_without_a_planned_question_gets_another() -> None:
+    asked = list(questions(country(0, 1397), 50))
+    planned = [PLAN[plan_place(1397, i)] for i in range(50)]
+    changed = [(one.kind, plan[0]) for one, plan in zip(asked, planned, strict=True) if one.kind != plan[0]]
+    assert [one.hops for one in asked] == [hops for _, hops in planned]
+    assert set(changed) == {("bridge", "intersection")}
+
+
 def test_hops_are_facts_to_look_up() -> None:
     for _, asked in ASKED:
         assert sum(step.document >= 0 for step in asked.lookups) == asked.hops
