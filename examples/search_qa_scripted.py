@@ -3,10 +3,9 @@
     python examples/search_qa_scripted.py                    # the panel
     python examples/search_qa_scripted.py --split test --articles 1000
 
-It knows how the questions and articles of the generated world are worded, and sees what any agent sees: observations.
-Nothing privileged is read. What it is good for: a measure of how hard the world is to search, and warm-up episodes that
-an oracle cannot give, because they contain dead ends.
+It knows how the questions and articles of the generated world are worded, and reads nothing but observations.
 """
+# ruff: noqa: E501 - one row a relation
 
 from __future__ import annotations
 
@@ -20,8 +19,7 @@ import gymnasium as gym
 import turnwise  # noqa: F401 - registers the ids
 from turnwise.envs import ToolCall
 
-Turns = Generator[ToolCall, str, str]
-"""Yields calls, is sent observations, returns a name or a number."""
+Turns = Generator[ToolCall, str, str]  # yields calls, is sent observations, returns a name or a number
 
 # relation: (noun phrases, questions, sentences of an article); the first group that matches is what is meant.
 READS = {
@@ -56,7 +54,8 @@ READS = {
     "size": (r"$^", r"How many .+ does (.+) have", r"(?:has|were) (\d+) [a-z]|number of [a-z ]+ is (\d+)"),
 }  # fmt: skip
 # What is in doubt in an article, as the article calls it.
-DOUBTS = {"birthplace": "birthplace", "birth_year": "year of birth", "grave": "place of the grave", "founder": "founder"}
+DOUBTS = {"birthplace": "birthplace", "birth_year": "year of birth", "grave": "place of the grave",
+          "founder": "founder", "creator": "author|painter|composer|architect"}  # fmt: skip
 HAPPENED = {"was born": "birth_year", "was founded": "founded", "was completed": "year", "opened": "opened",
             "received its charter": "chartered", "was held": "held"}  # fmt: skip
 TIMED = {
@@ -66,6 +65,7 @@ TIMED = {
     "employer": r"(?:the organisation for which|For which organisation did) (.+) work(?:ed)? in (\d+)",
 }
 SHARED = {"was born in": "birthplace", "studied at": "university", "was taught by": "teacher", "is buried in": "grave"}
+WINNER = rf"(.+?) (?:who )?({'|'.join(SHARED)}) (.+)"
 COMPARED = {
     "the older of the two people": ("birth_year", min), "the younger of the two people": ("birth_year", max),
     "that was founded first": ("founded", min), "that opened first": ("opened", min),
@@ -117,8 +117,7 @@ class Reader:
     def fact(self, name: str, relation: str) -> Turns:
         """One fact, from the article, or from the register where the article is in doubt."""
         doc_id, title, text = yield from self.article(name)
-        doubt = DOUBTS.get(relation, "author|painter|composer|architect" if relation == "creator" else "$^")
-        if re.search(rf"[Tt]he (?:{doubt}) is usually given as", text):
+        if re.search(rf"[Tt]he (?:{DOUBTS.get(relation, '$^')}) is usually given as", text):
             doc_id, _, text = yield from self.article(f"Civil register: {title}")
         self.cited.append(doc_id)
         body = text.split("\n", 2)[2] if text.count("\n") > 2 and "Civil register" not in text else text
@@ -139,15 +138,15 @@ class Reader:
         periods += [(int(a), 9999, v) for v, a in re.findall(r"has been (?:based )?in (\w+) since (\d+)", text)]
         return next((value.strip() for a, b, value in periods if a < year < b), "")
 
-    def thing(self, phrase: str) -> Turns:
-        """The name of what a noun phrase means."""
-        if match := re.fullmatch(r"the winner of (.+?) who (was born in|studied at|was taught by|is buried in) (.+)", phrase):
+    def thing(self, phrase: str, column: int = 0) -> Turns:
+        """What a noun phrase (column 0 of the table) or a question (column 1) means; a name means itself."""
+        if match := re.fullmatch(f"(?:the|Which) winner of {WINNER}", phrase):
             return (yield from self.winner(*match.groups()))
         for relation, pattern in TIMED.items():
             if match := re.fullmatch(pattern, phrase):
                 return (yield from self.at_time(relation, (yield from self.thing(match[1])), int(match[2])))
-        for relation, (pattern, _, _) in READS.items():
-            if inner := first_group(pattern, phrase, whole=True):
+        for relation, patterns in READS.items():
+            if inner := first_group(patterns[column], phrase, whole=True):
                 return (yield from self.fact((yield from self.thing(inner)), relation))
         return phrase
 
@@ -174,8 +173,10 @@ class Reader:
         return (yield from self.thing(good[0][0])), (yield from self.thing(good[0][1]))
 
     def makes_sense(self, phrase: str) -> bool:
-        inner = next(filter(None, (first_group(pattern, phrase, whole=True) for pattern, _, _ in READS.values())), "")
-        return self.makes_sense(inner) if inner else bool(re.fullmatch(r"(the [a-z ]{0,20})?(\bThe )?([A-Z]\w+ ?)+", phrase))
+        inner = max(first_group(phrases, phrase, whole=True) for phrases, *_ in READS.values())
+        if inner:
+            return self.makes_sense(inner)
+        return bool(re.fullmatch(r"(the [a-z ]{0,20})?(\bThe )?([A-Z]\w+ ?)+", phrase))
 
     def answer(self, question: str) -> Turns:
         """The answer to a whole question, sentence by sentence."""
@@ -205,15 +206,7 @@ class Reader:
             pair = yield from self.two(match[2], " and ")
             first = int((yield from self.fact(pair[0], relation)))
             return str(first + int((yield from self.fact(pair[1], relation))))
-        if match := re.fullmatch(r"Which winner of (.+?) (was born in|studied at|was taught by|is buried in) (.+)", question):
-            return (yield from self.winner(*match.groups()))
-        for relation, pattern in TIMED.items():
-            if match := re.fullmatch(pattern, question):
-                return (yield from self.at_time(relation, (yield from self.thing(match[1])), int(match[2])))
-        for relation, (_, pattern, _) in READS.items():
-            if inner := first_group(pattern, question, whole=True):
-                return (yield from self.fact((yield from self.thing(inner)), relation))
-        raise LookupError(question)
+        return (yield from self.thing(question, column=1))
 
 
 def episode(observation: str) -> Generator[ToolCall, str, None]:
@@ -231,21 +224,20 @@ def episode(observation: str) -> Generator[ToolCall, str, None]:
 def play(env: gym.Env, task_id: str) -> tuple[float, dict]:
     """One episode's reward and last info."""
     observation, info = env.reset(options={"task_id": task_id})
-    calls, ended, total = episode(observation), False, 0.0
+    calls = episode(observation)
     call = next(calls)
-    while not ended:
+    while True:
         observation, reward, terminated, truncated, info = env.step(call)
-        total, ended = total + float(reward), terminated or truncated
-        call = call if ended else calls.send(observation)
-    return total, info
+        if terminated or truncated:
+            return float(reward), info
+        call = calls.send(observation)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--split", default="panel")
     parser.add_argument("--articles", type=int, default=10_000)
-    arguments = parser.parse_args()
-    env = gym.make("turnwise/SearchQA-v0", split=arguments.split, articles=arguments.articles)
+    env = gym.make("turnwise/SearchQA-v0", **vars(parser.parse_args()))
     scores: dict[str, list[float]] = defaultdict(list)
     for task_id in env.unwrapped.tasks:
         score, info = play(env, task_id)
