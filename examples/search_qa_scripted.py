@@ -16,7 +16,6 @@ from collections.abc import Generator
 
 import gymnasium as gym
 
-import turnwise  # noqa: F401 - registers the ids
 from turnwise.envs import ToolCall
 
 Turns = Generator[ToolCall, str, str]  # yields calls, is sent observations, returns a name or a number
@@ -237,7 +236,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--split", default="panel")
     parser.add_argument("--articles", type=int, default=10_000)
-    env = gym.make("turnwise/SearchQA-v0", **vars(parser.parse_args()))
+    env = gym.make("turnwise:turnwise/SearchQA-v0", **vars(parser.parse_args()))
     scores: dict[str, list[float]] = defaultdict(list)
     for task_id in env.unwrapped.tasks:
         score, info = play(env, task_id)
