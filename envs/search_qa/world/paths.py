@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from turnwise.envs.draws import Draws
+from turnwise.envs.search_qa.world import country as countries
 from turnwise.envs.search_qa.world.articles import mention, words_of
 from turnwise.envs.search_qa.world.entities import Country, Entity, Value
 from turnwise.envs.search_qa.world.relations import RELATIONS
@@ -156,10 +157,8 @@ def lead_to(
 @lru_cache(maxsize=16)
 def _arrivals(seed: int, number: int) -> dict[int, tuple[tuple[int, str], ...]]:
     """From where each entity can be reached, and by which relation."""
-    from turnwise.envs.search_qa.world.country import country
-
     arrivals: dict[int, list[tuple[int, str]]] = {}
-    for (subject, relation), value in country(seed, number).facts.items():
+    for (subject, relation), value in countries.country(seed, number).facts.items():
         if value.entity >= 0 and RELATIONS[relation].phrases:
             arrivals.setdefault(value.entity, []).append((subject, relation))
     return {entity: tuple(ways) for entity, ways in arrivals.items()}
