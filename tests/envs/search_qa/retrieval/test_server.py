@@ -2,17 +2,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import re
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -288,59 +282,6 @@ def test_an_address_that_is_none(url: str) -> None:
         RemoteRetriever("http://127.0.0.1/", timeout=0)
 
 
-# The process
-
-
-@pytest.fixture
-def corpus_file(tmp_path: Path) -> Path:
-    path = tmp_path / "corpus.jsonl"
-    path.write_text(
-        "".join(json.dumps({"id": str(n), "contents": f'"Town {n}"\nTown {n} is here.'}) + "\n" for n in range(300))
-    )
-    return path
-
-
-def serve(corpus: Path, *options: str) -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "turnwise.cli",
-        "retrieve",
-        "serve",
-        "--corpus",
-        str(corpus),
-        "--port",
-        "0",
-        *options,
-    ]
-    environment = {**os.environ, "TURNWISE_CACHE": str(corpus.parent / "cache"), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-
-
-def address(process: subprocess.Popen[str]) -> str:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if found := re.match(r"Serving (http\S+)", line):
-            return found[1]
-    raise AssertionError(f"the server ended with {process.wait()}")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_serves_until_it_is_told_to_stop(corpus_file: Path, number: signal.Signals) -> None:
-    process = serve(corpus_file, "--topk", "5")
-    try:
-        url = address(process)
-        hits = RemoteRetriever(url).search(["town 7", "town 8"], 3)
-        assert [found[0].doc_id for found in hits] == ["7", "8"]
-        waiting = socket.create_connection(("127.0.0.1", int(url.rsplit(":")[-1].split("/")[0])))  # says nothing
-        process.send_signal(number)
-        assert process.wait(timeout=20) == 0
-        waiting.close()
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def test_a_request_under_way_is_answered_before_the_server_ends() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -373,22 +314,3 @@ def test_a_search_that_fails_is_a_bad_gateway() -> None:
 
     for server in running(Failing()):
         assert ask(server, '{"queries": ["x"]}') == (502, {"error": "the index is gone"})
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["--method", "bm52"], "There is no method 'bm52'. Did you mean 'bm25'?"),
-        (["--method", "dense"], "--method dense needs --model"),
-    ],
-)
-def test_the_command_says_what_is_wrong(corpus_file: Path, options: list[str], told: str) -> None:
-    process = serve(corpus_file, *options)
-    _, error = process.communicate(timeout=30)
-    assert process.returncode == 2 and told in " ".join(error.split())
-
-
-def test_the_command_says_where_a_corpus_is_cut(corpus_file: Path) -> None:
-    corpus_file.write_bytes(corpus_file.read_bytes()[:-7])
-    _, error = serve(corpus_file).communicate(timeout=30)
-    assert "line 300, byte" in " ".join(error.split())
