@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from turnwise.agents.collect import collect
 from turnwise.agents.collect_tree import CollectedTree, collect_tree
 from turnwise.agents.evaluation import Evaluation, evaluate, mean_reward, success_rate, summarize
-from turnwise.agents.policy import Context, Decision, Policy
+from turnwise.agents.policy import Context, Decision, Policy, StreamingPolicy
 from turnwise.agents.scripted import NoOpPolicy, OraclePolicy, RandomPolicy, ScriptedPolicy
+from turnwise.agents.server_calls import Limits
 from turnwise.agents.stopping import AFTER_ACTION, AFTER_MESSAGE, StopRule
 from turnwise.agents.tokens import TokenRow, broadcast, token_rows
 
 if TYPE_CHECKING:
     from turnwise.agents.imitation import warm_up
+    from turnwise.agents.openai_policy import OpenAIPolicy
     from turnwise.agents.reinforce import Reinforce
     from turnwise.agents.transformers_policy import TransformersPolicy
 
@@ -28,13 +30,16 @@ __all__ = [
     "Context",
     "Decision",
     "Evaluation",
+    "Limits",
     "NoOpPolicy",
+    "OpenAIPolicy",
     "OraclePolicy",
     "Policy",
     "RandomPolicy",
     "Reinforce",
     "ScriptedPolicy",
     "StopRule",
+    "StreamingPolicy",
     "TokenRow",
     "TransformersPolicy",
     "broadcast",
@@ -49,6 +54,7 @@ __all__ = [
 ]
 
 _NEEDS_TORCH = {
+    "OpenAIPolicy": "turnwise.agents.openai_policy",
     "Reinforce": "turnwise.agents.reinforce",
     "TransformersPolicy": "turnwise.agents.transformers_policy",
     "warm_up": "turnwise.agents.imitation",

@@ -107,14 +107,15 @@ class ChatFormat:
     def _encode_after(self, before: str, ids: list[int], text: str) -> list[int]:
         """Token ids of a text, given those of another one."""
         start, token = max(((before.rfind(token), token) for token in self._control_tokens), default=(-1, ""))
-        place = next((i for i in range(len(ids) - 1, -1, -1) if ids[i] in self._control_ids), None)
+        place = next((i for i in range(len(ids) - 1, -1, -1) if ids[i] in self.control_ids), None)
         known = start >= 0 and place is not None and text.startswith(before[:start])
         if not known or place is None or ids[place] != self.tokenizer.convert_tokens_to_ids(token):
             return self.encode(text)
         return ids[:place] + self.encode(text[start:])
 
     @cached_property
-    def _control_ids(self) -> frozenset[int]:
+    def control_ids(self) -> frozenset[int]:
+        """The ids of all control tokens."""
         return frozenset(self.tokenizer.convert_tokens_to_ids(token) for token in self._control_tokens)
 
     @cached_property

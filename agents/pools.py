@@ -21,6 +21,8 @@ class Pool(Protocol):
     group_size: int
     """Consecutive environments that always begin the same task together."""
     env_id: str
+    own_pace: bool
+    """Whether an environment can go on while others wait for their action."""
 
     def instructions(self, index: int) -> str:
         """The system prompt of one environment."""
@@ -38,8 +40,8 @@ class Pool(Protocol):
         """Hand one environment an action."""
         ...
 
-    def replies(self) -> list[Reply]:
-        """What has been answered since; waits until something has."""
+    def replies(self, timeout: float | None = None) -> list[Reply]:
+        """What has been answered since; waits until something has, or `timeout` (seconds) is over."""
         ...
 
 
@@ -63,6 +65,7 @@ class LocalPool:
     """Environments in this thread, stepped at once."""
 
     group_size = 1
+    own_pace = True
 
     def __init__(self, envs: Sequence[gym.Env[Any, Any]]) -> None:
         self.num_envs = len(envs)
@@ -88,7 +91,7 @@ class LocalPool:
         observation, reward, terminated, truncated, info = self._envs[index].step(action)
         self._replies.append(Reply(index, observation, float(reward), terminated, truncated, info))
 
-    def replies(self) -> list[Reply]:
+    def replies(self, timeout: float | None = None) -> list[Reply]:
         """See `Pool`."""
         replies, self._replies = self._replies, []
         return replies
@@ -96,6 +99,8 @@ class LocalPool:
 
 class ReadySetPool:
     """A `TurnVectorEnv`, each environment at its own pace."""
+
+    own_pace = True
 
     def __init__(self, envs: TurnVectorEnv) -> None:
         self.num_envs = envs.num_envs
@@ -122,9 +127,9 @@ class ReadySetPool:
         """See `Pool`."""
         self._envs.send(index, action)
 
-    def replies(self) -> list[Reply]:
+    def replies(self, timeout: float | None = None) -> list[Reply]:
         """See `Pool`."""
-        return list(self._envs.recv())
+        return list(self._envs.recv(timeout))
 
 
 class LockstepPool:
@@ -132,6 +137,8 @@ class LockstepPool:
 
     An environment that ends early is carried along with empty actions, which nobody reads the answer to.
     """
+
+    own_pace = False
 
     def __init__(self, envs: VectorEnv[Any, Any, Any]) -> None:
         self.num_envs = envs.num_envs
@@ -163,7 +170,7 @@ class LockstepPool:
         """See `Pool`."""
         self._actions[index] = action
 
-    def replies(self) -> list[Reply]:
+    def replies(self, timeout: float | None = None) -> list[Reply]:
         """See `Pool`."""
         return self._step() if self._actions else self._begin()
 

@@ -185,8 +185,13 @@ class TransformersPolicy:
         return list(found.values())
 
     def forget(self, episode_id: str) -> None:
-        """Drop what is kept of an episode, which is over."""
+        """Drop what is kept of an episode, which is over, and what it has asked."""
         self._kept.forget(episode_id)
+        self._decided = {t: found for t, found in self._decided.items() if found[0] != episode_id}
+        for _, _, row in list(self._asked.values()):
+            if row.key == episode_id:
+                row.key, row.done = "", True
+                del self._asked[id(row)]
 
     def weights_changed(self) -> None:
         """Drop all that was computed with the old weights. A trainer calls it after each update.
@@ -302,6 +307,8 @@ class TransformersPolicy:
                 self._asked.clear()
                 raise
             for row in rows:
+                if id(row) not in self._asked:
+                    continue  # withdrawn
                 ticket, prompt, _ = self._asked.pop(id(row))
                 decided[ticket] = row.key, self._decision(prompt, row)
         return decided
