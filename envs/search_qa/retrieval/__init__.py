@@ -6,6 +6,7 @@ from turnwise.envs.search_qa.retrieval.embedding import Embed, HashedEmbedding, 
 from turnwise.envs.search_qa.retrieval.fusion import HybridRetriever, reciprocal_rank_fusion
 from turnwise.envs.search_qa.retrieval.lists import ListCorpus
 from turnwise.envs.search_qa.retrieval.protocol import Hit, RetrievalError, RetrievalTimeoutError, Retriever
+from turnwise.envs.search_qa.retrieval.remote import RemoteRetriever
 
 __all__ = [
     "Bm25Retriever",
@@ -15,6 +16,7 @@ __all__ = [
     "Hit",
     "HybridRetriever",
     "ListCorpus",
+    "RemoteRetriever",
     "RetrievalError",
     "RetrievalTimeoutError",
     "Retriever",

@@ -97,7 +97,7 @@ class DenseRetriever:
     """
 
     def __init__(
-        self, folder: Path, corpus: Corpus, embed: Embed, *, normalise: bool = True, expansion: int = 64
+        self, folder: Path, corpus: Corpus, embed: Embed, *, normalise: bool = True, expansion: int = 256
     ) -> None:
         self._corpus, self._embed, self._normalise = corpus, embed, normalise
         self.index = VectorIndex(folder, expansion=expansion) if len(corpus) else None
