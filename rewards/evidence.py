@@ -105,8 +105,8 @@ def found_evidence(trajectory: Trajectory, *, fresh: bool = True) -> FloatArray:
     scores = np.zeros(len(trajectory))
     seen: set[str] = set()
     for t, turn in enumerate(trajectory.turns):
-        gold = set(turn.privileged["gold_chunks"])
-        found = gold & set(turn.privileged["retrieved_chunks"])
+        gold = set(read_fact("gold_chunks", turn, "gold"))
+        found = gold & set(read_fact("retrieved_chunks", turn, "found"))
         scores[t] = len(found - seen if fresh else found) / max(len(gold), 1)
         seen |= found
     return scores

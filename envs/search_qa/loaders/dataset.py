@@ -49,11 +49,12 @@ class QuestionFile:
         name: Begins the task ids; default the file's name without its ending.
         cache_dir: Where it is kept; default `default_cache_dir()`.
         unanswerable: Keep questions without an answer.
+        aliases: 2WikiMultihopQA's `id_aliases.json`, see `read_two_wiki`.
 
     Raises:
         DataFileError: The file is unreadable, cut off or malformed; the message names the place and the field.
         BuildError: The disk is full, or the cache cannot be written.
-        ValueError: The format is unknown.
+        ValueError: The format is unknown, or has no such aliases.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -71,13 +72,17 @@ class QuestionFile:
         name: str | None = None,
         cache_dir: Path | None = None,
         unanswerable: bool = False,
+        aliases: str | PathLike[str] | None = None,
     ) -> None:
         if format not in READERS:
             raise ValueError(f"format must be one of {sorted(READERS)}, got {format!r}")
+        if aliases is not None and format != "2wiki":
+            raise ValueError(f"aliases belong to the format '2wiki', got {format!r}")
+        self.aliases = None if aliases is None else Path(aliases).absolute()
         self.format, self.path, self.unanswerable = format, Path(path).absolute(), unanswerable
         self._name = name or self.path.name.removesuffix(".gz").rpartition(".")[0] or self.path.name
         self._cache_dir = (cache_dir or default_cache_dir()).resolve()
-        self.key = _key(self.path, format, unanswerable)
+        self.key = _key(format, unanswerable, self.path, self.aliases)
         folder = self._cache_dir / f"questions-{self.key}"
         try:
             ensure_built(folder, self._write)
@@ -89,7 +94,7 @@ class QuestionFile:
         self._cached: Callable[[int], Question] = lru_cache(maxsize=4096)(self._read)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened, (self.format, self.path, self._name, self._cache_dir, self.unanswerable)
+        return _opened, (self.format, self.path, self._name, self._cache_dir, self.unanswerable, self.aliases)
 
     @property
     def name(self) -> str:
@@ -120,6 +125,9 @@ class QuestionFile:
         task_id = f"{self._name}/{record.pop('task_id')}"
         return Question(task_id=task_id, aliases=aliases, gold_documents=gold, chain=chain, **record)
 
+    def _read_file(self) -> Iterator[Example]:
+        return READERS[self.format](self.path) if self.aliases is None else read_two_wiki(self.path, self.aliases)
+
     def _write(self, folder: Path) -> None:
         seen: set[str] = set()
         (folder / _DOCUMENTS).mkdir()
@@ -130,7 +138,7 @@ class QuestionFile:
                 IdTableWriter(folder) as ids,
                 IdTableWriter(folder / _DOCUMENTS) as document_ids,
             ):
-                for example in READERS[self.format](self.path):
+                for example in self._read_file():
                     if not example.question.answerable and not self.unanswerable:
                         continue
                     questions.add(asdict(example.question))
@@ -187,13 +195,17 @@ class ParagraphCorpus:
         return Document(**self._documents[position])
 
 
-def _opened(format: str, path: Path, name: str, cache_dir: Path, unanswerable: bool) -> QuestionFile:
-    return QuestionFile(format, path, name=name, cache_dir=cache_dir, unanswerable=unanswerable)
+def _opened(
+    format: str, path: Path, name: str, cache_dir: Path, unanswerable: bool, aliases: Path | None
+) -> QuestionFile:
+    return QuestionFile(format, path, name=name, cache_dir=cache_dir, unanswerable=unanswerable, aliases=aliases)
 
 
-def _key(path: Path, format: str, unanswerable: bool) -> str:
-    try:
-        identity = file_identity(path)
-    except OSError as error:
-        raise DataFileError(path, f"cannot be read: {error.strerror or error}") from error
-    return f"{format}-{hashlib.sha256(repr((_FORMAT, format, unanswerable, identity)).encode()).hexdigest()[:16]}"
+def _key(format: str, unanswerable: bool, *paths: Path | None) -> str:
+    identities = []
+    for path in paths:
+        try:
+            identities.append(None if path is None else file_identity(path))
+        except OSError as error:
+            raise DataFileError(Path(error.filename), f"cannot be read: {error.strerror or error}") from error
+    return f"{format}-{hashlib.sha256(repr((_FORMAT, format, unanswerable, identities)).encode()).hexdigest()[:16]}"

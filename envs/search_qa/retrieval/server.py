@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +130,9 @@ class RetrievalServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle is no event."""
+        """Print what went wrong. A client that goes away in the middle, or says nothing for long, is no event."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
     def _entry(self, hit: Hit, with_score: bool) -> dict[str, Any]:
         document = document_to_json(self.corpus.document(hit.doc_id))

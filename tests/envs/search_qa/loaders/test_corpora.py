@@ -211,6 +211,20 @@ def test_questions_without_an_answer_are_kept_where_asked_for(tmp_path: Path, mu
     assert questions.find("full/dev/2hop__3") == questions[3]
 
 
+def test_other_names_of_answers_come_from_their_own_file(tmp_path: Path) -> None:
+    record = {"_id": "a", "question": "Which country?", "answer": "France", "answer_id": "Q142", "context": []}
+    path = tmp_path / "dev.json"
+    path.write_text(json.dumps([record]))
+    names = corpus_file(tmp_path, [{"Q_id": "Q142", "aliases": ["French Republic"], "demonyms": []}], "id_aliases.json")
+    plain, named = (QuestionFile("2wiki", path, cache_dir=tmp_path, aliases=aliases) for aliases in (None, names))
+    assert plain[0].aliases == ("France",) and named[0].aliases == ("France", "French Republic")
+    assert pickle.loads(pickle.dumps(named))[0] == named[0]
+    with pytest.raises(ValueError, match="aliases belong to the format '2wiki', got 'nq'"):
+        QuestionFile("nq", path, aliases=names)
+    with pytest.raises(DataFileError, match=r"none\.json: cannot be read"):
+        QuestionFile("2wiki", path, cache_dir=tmp_path, aliases=tmp_path / "none.json")
+
+
 def test_bad_question_files_are_refused(tmp_path: Path, musique_file: Path) -> None:
     with pytest.raises(
         ValueError, match=r"format must be one of \['2wiki', 'hotpotqa', 'musique', 'nq'\], got 'squad'"

@@ -307,6 +307,19 @@ def test_a_request_under_way_is_answered_before_the_server_ends() -> None:
     assert answers == [[[Hit("1", 1.0)]]]
 
 
+def test_what_is_wrong_with_a_search_engine_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        def search(self, queries: list[str], k: int) -> list[list[Hit]]:
+            return [[Hit("no such document", 1.0)] for _ in queries]
+
+    for server in running(Broken()):
+        with pytest.raises(http.client.RemoteDisconnected):
+            ask(server, '{"queries": ["x"]}')
+        with socket.create_connection(server.server_address[:2]):  # a client that goes away
+            pass
+    assert capfd.readouterr().err.count("there is no document 'no such document'") == 1
+
+
 def test_a_search_that_fails_is_a_bad_gateway() -> None:
     class Failing:
         def search(self, queries: list[str], k: int) -> list[list[Hit]]:
