@@ -1,7 +1,7 @@
 """Information gain on `turnwise/SearchQA-v0`: a tiny language model trained with and without it, both curves plotted.
 
     pip install "turnwise[llm,plot]"
-    python examples/search_qa_igpo.py             # a few minutes on two cores
+    python examples/search_qa_igpo.py             # about five minutes
     python examples/search_qa_igpo.py --seeds 5   # what the difference is worth
 
 A model of 0.4 million parameters, built here, imitates a few oracle episodes of sixteen one-hop questions: search, open
@@ -61,7 +61,7 @@ def demonstrations(tasks: list[str]) -> list[Trajectory]:
 
 
 def warmed_up(episodes: list[Trajectory], steps: int, seed: int) -> TransformersPolicy:
-    """A model that has begun to imitate: it is right about every fourth time."""
+    """A model that has begun to imitate: it is right about every tenth time."""
     model, tokenizer = build(texts_of(episodes), seed, hidden_size=96, layers=2, vocab_size=2048)
     # As a probe it scores the answer where it would write it.
     policy = TransformersPolicy(
