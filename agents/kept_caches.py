@@ -50,29 +50,30 @@ class KeptCaches:
     def take(self, key: str, ids: Sequence[int]) -> tuple[str, KeysAndValues]:
         """What is kept of the beginning of these tokens, and whose it was.
 
-        A conversation's own cache leaves the store; that of another one is read and stays.
+        A conversation's own cache leaves the store. That of another one stays and is copied from, if more of it fits.
 
         Args:
             key: The conversation; "" where it is not known, then the best one counts as its own.
             ids: Its tokens. The last one is never returned: a model has to see one token to go on.
         """
         wanted = np.asarray(ids[:-1], dtype=np.int64)
-        own = self._entries.get(key)
-        if own is not None:
-            return key, _first(self._remove(key).layers, _common(own.ids, wanted))
+        own = self._remove(key) if key in self._entries else None
+        length, layers = (0, []) if own is None else (_common(own.ids, wanted), own.layers)
+        other = self._most_in_common(wanted, longer_than=max(length, self.shortest - 1))
+        if other is not None:
+            length, name = other
+            layers = self._entries[name].layers
+            if not key and length == len(self._entries[name].ids):
+                return name, self._remove(name).layers
+            self._entries.move_to_end(name)
+        return key, [(keys[:length], values[:length]) for keys, values in layers] if length else []
+
+    def _most_in_common(self, wanted: Ids, longer_than: int) -> tuple[int, str] | None:
+        """Length and name of the cache that has the longest beginning in common, if it is long enough."""
         start = wanted[: self.shortest]
-        shared = [
-            (_common(kept.ids, wanted), name)
-            for name, kept in self._entries.items()
-            if np.array_equal(kept.ids[: self.shortest], start)
-        ]
-        length, found = max(shared, default=(0, ""))
-        if length < self.shortest:
-            return key, []
-        if not key and length == len(self._entries[found].ids):
-            return found, self._remove(found).layers
-        self._entries.move_to_end(found)
-        return key, _first(self._entries[found].layers, length)
+        alike = ((n, k) for n, k in self._entries.items() if np.array_equal(k.ids[: self.shortest], start))
+        length, name = max(((_common(kept.ids, wanted), name) for name, kept in alike), default=(0, ""))
+        return (length, name) if length > longer_than else None
 
     def put(self, key: str, ids: Sequence[int], layers: KeysAndValues, *, evict: bool = True) -> None:
         """Keep a cache.
@@ -115,7 +116,3 @@ def _common(a: Ids, b: Ids) -> int:
     shorter = min(len(a), len(b))
     differ = np.flatnonzero(a[:shorter] != b[:shorter])
     return int(differ[0]) if len(differ) else shorter
-
-
-def _first(layers: KeysAndValues, length: int) -> KeysAndValues:
-    return [(keys[:length], values[:length]) for keys, values in layers] if length else []

@@ -252,7 +252,7 @@ class OpenAIPolicy:
         """The text of sampled tokens without the one that ends the message; without a tokenizer the server's."""
         if self.conversation is None:
             return text
-        # A server also stops at what its model's own settings name: any control token at the end is no part of the text.
+        # A server also stops at what its model's own settings name: no control token at the end is part of the text.
         chat = self.conversation.chat
         ids = ids[:-1] if ids and ids[-1] in chat.control_ids else ids
         decoded: str = chat.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

@@ -244,10 +244,22 @@ class TransformersPolicy:
             turns += torch.split(value, np.unique(sampled, return_counts=True)[1].tolist())
         return turns
 
-    def row_logprobs(self, rows: Sequence[TokenRow]) -> list[Tensor]:
-        """Log-probabilities of the sampled tokens of token rows, with gradients: one (response_mask.sum(),) each."""
-        positions = [np.flatnonzero(row.response_mask).tolist() for row in rows]
-        return self._logprobs([row.ids.tolist() for row in rows], positions)
+    def row_logprobs(self, rows: Sequence[TokenRow], model: Any = None) -> list[Tensor]:
+        """Log-probabilities of the sampled tokens of token rows, with gradients: one (response_mask.sum(),) each.
+
+        Args:
+            rows: From `token_rows`.
+            model: Another one than the policy's own, for example a frozen copy.
+        """
+        values: list[Tensor | None] = [None] * len(rows)
+        for batch in sub_batches([len(row.ids) for row in rows], rows=self.batch_size, tokens=self.batch_tokens):
+            members = [rows[i] for i in batch]
+            positions = [np.flatnonzero(row.response_mask).tolist() for row in members]
+            ids = [row.ids.tolist() for row in members]
+            results = sequence_logprobs(self.model if model is None else model, ids, positions, self._pad_id)
+            for index, result in zip(batch, results, strict=True):
+                values[index] = result
+        return [value for value in values if value is not None]
 
     @torch.no_grad()
     def hidden_states(self, trajectory: Trajectory) -> NDArray[np.float32]:
@@ -347,18 +359,6 @@ class TransformersPolicy:
             piece = self._text([newest])
             self._can_complete[newest] = not self.stop.triggers or any(c in piece for c in self.stop.triggers)
         return self._can_complete[newest] and self.stop.is_complete(self._text(ids))
-
-    def _logprobs(self, sequences: Sequence[list[int]], positions: Sequence[list[int]]) -> list[Tensor]:
-        """Log-probability of the token at each of the positions of each sequence."""
-        values: list[Tensor | None] = [None] * len(sequences)
-        lengths = [len(s) for s in sequences]
-        for batch in sub_batches(lengths, rows=self.batch_size, tokens=self.batch_tokens):
-            results = sequence_logprobs(
-                self.model, [sequences[i] for i in batch], [positions[i] for i in batch], self._pad_id
-            )
-            for index, result in zip(batch, results, strict=True):
-                values[index] = result
-        return [value for value in values if value is not None]
 
 
 def load(name: str, tokenizer: Any = None, *, device: str | torch.device, dtype: str | torch.dtype) -> tuple[Any, Any]:
