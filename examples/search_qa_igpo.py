@@ -41,6 +41,8 @@ WORLD = {"articles": 1000, "hops": 1, "results": 3, "max_turns": 4}
 """The default world; it has 32 training questions of one hop."""
 METHODS = {"outcome only": 0.0, "with information gain": 1.0}
 GROUP = 8
+STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36}
+"""Standard errors beyond which a mean over so many seeds is not zero, at 95% (Student's t)."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ def report(curves: dict[str, np.ndarray]) -> None:
         print(f"difference {difference[0]:+.2f}: of one seed, and so no evidence either way")
     else:
         error = difference.std(ddof=1) / seeds**0.5
-        verdict = "more than chance would do" if abs(difference.mean()) > 2 * error else "no evidence either way"
+        clear = abs(difference.mean()) > STUDENT[min(seeds, max(STUDENT))] * error
+        verdict = "more than chance would do" if clear else "no evidence either way"
         print(f"difference {difference.mean():+.2f} ± {error:.2f} (standard error over {seeds} seeds): {verdict}")
 
 
