@@ -93,7 +93,8 @@ def main() -> None:
     times = medians(ways, arguments.repeats, arguments.device)
     plain, tokens = times["plain forward pass"], ids.numel()
     print(machine(arguments, model))
-    print(f"{arguments.batch} trajectories of {arguments.turns} turns, {ids.shape[1]:,} tokens; scores agree to {difference:.1e}\n")
+    size = f"{arguments.batch} x {arguments.turns} turns, {ids.shape[1]:,} tokens"
+    print(f"{size}; the library's scores and those of a pass per turn agree to {difference:.1e}\n")
     print("| | seconds, median | against a plain pass | GFLOP | against a plain pass | tokens/s | |")
     print("|---|---|---|---|---|---|---|")
     for name, time in times.items():
