@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from turnwise.agents.collect import collect
 from turnwise.agents.collect_tree import CollectedTree, collect_tree
 from turnwise.agents.evaluation import evaluate
-from turnwise.agents.policy import Context, Decision, Policy
+from turnwise.agents.policy import Context, Decision, Policy, StreamingPolicy
 from turnwise.agents.scripted import NoOpPolicy, OraclePolicy, RandomPolicy, ScriptedPolicy
+from turnwise.agents.server_calls import CallLimits
 from turnwise.agents.stopping import AFTER_ACTION, AFTER_MESSAGE, StopRule
 from turnwise.agents.tokens import TokenRow, broadcast, token_rows
 from turnwise.rewards.rates import mean_outcome, success_rate
@@ -20,22 +21,26 @@ from turnwise.rewards.summary import Summary, summarize
 
 if TYPE_CHECKING:
     from turnwise.agents.imitation import warm_up
+    from turnwise.agents.openai_policy import OpenAIPolicy
     from turnwise.agents.reinforce import Reinforce
     from turnwise.agents.transformers_policy import TransformersPolicy
 
 __all__ = [
     "AFTER_ACTION",
     "AFTER_MESSAGE",
+    "CallLimits",
     "CollectedTree",
     "Context",
     "Decision",
     "NoOpPolicy",
+    "OpenAIPolicy",
     "OraclePolicy",
     "Policy",
     "RandomPolicy",
     "Reinforce",
     "ScriptedPolicy",
     "StopRule",
+    "StreamingPolicy",
     "Summary",
     "TokenRow",
     "TransformersPolicy",
@@ -51,6 +56,7 @@ __all__ = [
 ]
 
 _NEEDS_TORCH = {
+    "OpenAIPolicy": "turnwise.agents.openai_policy",
     "Reinforce": "turnwise.agents.reinforce",
     "TransformersPolicy": "turnwise.agents.transformers_policy",
     "warm_up": "turnwise.agents.imitation",

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from turnwise.agents.policy import Context, Decision, Policy
+from turnwise.agents.policy import Context, Decision, Policy, StreamingPolicy
 from turnwise.agents.pools import Pool, open_pool
 from turnwise.agents.seeding import derived_seed
 from turnwise.envs.vector import Reply
@@ -29,7 +29,8 @@ def collect(
     """Play episodes and return them in the order of their numbers, whatever the timing.
 
     In each round one `policy.act` answers all environments that are ready. With a `TurnVectorEnv` a slow or dead
-    environment delays only itself; other vector environments go in lockstep.
+    environment delays only itself; other vector environments go in lockstep. A `StreamingPolicy` is given contexts as
+    they get ready, and its answers are sent on as they come.
 
     Args:
         policy: Who acts.
@@ -67,6 +68,10 @@ def collect(
         if progress is not None:
             progress(count, episodes)
     return [collection.finished[number] for number in range(episodes)]
+
+
+POLL = 0.005
+"""Seconds to wait for a policy while environments are under way, and the other way round."""
 
 
 class _Start:
@@ -130,7 +135,10 @@ class _Episode:
 
 
 class _Collection:
-    """The loop: hand out starts, gather replies, ask the policy for all that are ready, hand out actions."""
+    """The loop: hand out starts, gather replies, ask the policy for all that are ready, hand out actions.
+
+    A streaming policy is asked and answers in the same rounds; only who waits for whom differs.
+    """
 
     def __init__(self, policy: Policy, pool: Pool, starts: deque[_Start]) -> None:
         self._policy = policy
@@ -140,20 +148,36 @@ class _Collection:
         self._running: dict[int, _Episode] = {}
         self._decided: dict[int, Decision] = {}
         self._latest: dict[int, _Episode] = {}
+        self._asked: dict[str, int] = {}
+        self._streaming = policy if isinstance(policy, StreamingPolicy) and pool.own_pace else None
         self.finished: dict[int, Trajectory] = {}
 
     def run(self) -> Iterator[Trajectory]:
         """Yield trajectories as their episodes end; `finished` has them by number."""
         for first in range(0, self._pool.num_envs, self._pool.group_size):
             self._begin(first)
-        while self._begun or self._running:
-            ready: list[int] = []
-            for reply in self._pool.replies():
-                if self._receive(reply):
-                    yield self._finish(reply.index)
-                else:
-                    ready.append(reply.index)
-            yield from self._decide(sorted(ready))
+        try:
+            while self._begun or self._running:
+                ready: list[int] = []
+                for reply in self._replies():
+                    if self._receive(reply):
+                        yield self._finish(reply.index)
+                    else:
+                        ready.append(reply.index)
+                yield from self._decide(sorted(ready))
+        finally:
+            for index in self._asked.values():  # an interrupted collection leaves no questions behind
+                self._forget(self._running[index])
+
+    def _replies(self) -> list[Reply]:
+        if not self._asked:
+            return self._pool.replies()
+        return self._pool.replies(0.0) if self._under_way else []
+
+    @property
+    def _under_way(self) -> bool:
+        """Whether an environment is to answer."""
+        return bool(self._begun or self._decided)
 
     def _begin(self, index: int) -> None:
         """Begin the next episodes in the group of environments that `index` belongs to, once all of it is idle."""
@@ -176,24 +200,42 @@ class _Collection:
         return reply.terminated or reply.truncated
 
     def _decide(self, ready: Sequence[int]) -> Iterator[Trajectory]:
-        if not ready:
-            return
         contexts = [self._running[index].context for index in ready]
-        decisions = self._policy.act(contexts)
-        if len(decisions) != len(contexts):
-            raise ValueError(f"the policy made {len(decisions)} decisions for {len(contexts)} contexts")
-        for index, decision in zip(ready, decisions, strict=True):
-            if decision.stop_reason is None:
-                self._decided[index] = decision
-                self._pool.step(index, decision.action)
-            else:
-                yield self._finish(index, decision.stop_reason)
+        if self._streaming is not None:
+            yield from self._stream(self._streaming, contexts, ready)
+        elif contexts:
+            decisions = self._policy.act(contexts)
+            if len(decisions) != len(contexts):
+                raise ValueError(f"the policy made {len(decisions)} decisions for {len(contexts)} contexts")
+            for index, decision in zip(ready, decisions, strict=True):
+                yield from self._act(index, decision)
 
-    def _finish(self, index: int, stop_reason: str | None = None) -> Trajectory:
-        episode = self._running.pop(index)
+    def _stream(
+        self, policy: StreamingPolicy, contexts: Sequence[Context], ready: Sequence[int]
+    ) -> Iterator[Trajectory]:
+        """Ask what is ready, and send on what has been answered meanwhile."""
+        if contexts:
+            policy.submit(contexts)
+            self._asked |= {context.episode_id: index for context, index in zip(contexts, ready, strict=True)}
+        if self._asked:
+            for episode_id, decision in policy.decided(POLL if self._under_way else None):
+                yield from self._act(self._asked.pop(episode_id), decision)
+
+    def _act(self, index: int, decision: Decision) -> Iterator[Trajectory]:
+        if decision.stop_reason is None:
+            self._decided[index] = decision
+            self._pool.step(index, decision.action)
+        else:
+            yield self._finish(index, decision.stop_reason)
+
+    def _forget(self, episode: _Episode) -> None:
         forget = getattr(self._policy, "forget", None)
         if forget is not None:
             forget(episode.start.episode_id)
+
+    def _finish(self, index: int, stop_reason: str | None = None) -> Trajectory:
+        episode = self._running.pop(index)
+        self._forget(episode)
         number = episode.start.number
         trajectory = self.finished[number] = episode.trajectory(stop_reason)
         self._share_credit(number, episode.record.info.get("group_credit", ()))

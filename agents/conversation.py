@@ -46,6 +46,7 @@ class ChatFormat:
         self.template_kwargs = template_kwargs
         # Refused or silently dropped: either way the system text has to go somewhere else.
         self._has_system = _MARK in self._try([_message("system", _MARK), _message("user", "u")])
+        self._cuts_at_control_tokens: bool | None = None
         self._closing = self._after_mark([_message("user", "u"), _message("assistant", _MARK)], generation=False)
 
     @cached_property
@@ -83,6 +84,39 @@ class ChatFormat:
         """Token ids of a piece of template text. The template writes its own BOS token; none is added."""
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
+
+    def encode_growing(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts each of which mostly goes on from the one before, as `encode` gives them.
+
+        Tokenizers cut a text at its control tokens before anything else. So what two texts have in common up to a
+        control token is tokenised once. That is checked on the first texts; a tokenizer that does otherwise gets
+        every text in full.
+        """
+        if not self.tokenizer.is_fast or self._cuts_at_control_tokens is False:
+            return [self.encode(text) for text in texts]
+        encoded: list[list[int]] = []
+        for text in texts:
+            before = (texts[len(encoded) - 1], encoded[-1]) if encoded else ("", [])
+            encoded.append(self._encode_after(*before, text))
+        if self._cuts_at_control_tokens is None and len(texts) > 1:
+            whole = [self.encode(text) for text in texts]
+            self._cuts_at_control_tokens = whole == encoded
+            return whole
+        return encoded
+
+    def _encode_after(self, before: str, ids: list[int], text: str) -> list[int]:
+        """Token ids of a text, given those of another one."""
+        start, token = max(((before.rfind(token), token) for token in self._control_tokens), default=(-1, ""))
+        place = next((i for i in range(len(ids) - 1, -1, -1) if ids[i] in self.control_ids), None)
+        known = start >= 0 and place is not None and text.startswith(before[:start])
+        if not known or place is None or ids[place] != self.tokenizer.convert_tokens_to_ids(token):
+            return self.encode(text)
+        return ids[:place] + self.encode(text[start:])
+
+    @cached_property
+    def control_ids(self) -> frozenset[int]:
+        """The ids of all control tokens."""
+        return frozenset(self.tokenizer.convert_tokens_to_ids(token) for token in self._control_tokens)
 
     @cached_property
     def _control_tokens(self) -> frozenset[str]:

@@ -7,14 +7,15 @@ which rows happen to share a batch.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from turnwise.agents.forward import cache_of, forward, keeps_last_logits, left_pad
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Row:
         ids: Token ids sampled so far.
         logprobs: Their log-probabilities under the model at temperature 1, whatever the sampling options.
         done: The message is over.
+        key: The conversation that it belongs to.
     """
 
     prompt: Sequence[int]
@@ -57,6 +59,7 @@ class Row:
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     done: bool = False
+    key: str = ""
 
 
 @torch.no_grad()
@@ -68,7 +71,7 @@ def generate(
     is_complete: Callable[[list[int]], bool],
     pad_id: int,
 ) -> None:
-    """Write one message into each row.
+    """Write one message into each row, all of them from the start: for models that `MessageWriter` cannot serve.
 
     Args:
         model: A Hugging Face causal language model.
@@ -82,9 +85,9 @@ def generate(
     past: Any = None
     for _ in range(options.max_new_tokens):
         positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -inputs.shape[1] :]
-        output = forward(model, inputs, mask, positions, past_key_values=past, use_cache=True, last=1)
-        past = output.past_key_values
-        tokens = _append_tokens(active, output.logits[:, -1].float(), options)  # (B,)
+        output = forward(model, inputs, mask, positions, cache=past, use_cache=True, **keeps_last_logits(model))
+        past = cache_of(output)
+        tokens = append_tokens(active, output.logits[:, -1].float(), options)  # (B,)
         for row in active:
             row.done = row.done or is_complete(row.ids)
         going = [i for i, row in enumerate(active) if not row.done]
@@ -99,45 +102,7 @@ def generate(
         mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
 
 
-def left_pad(sequences: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(B, L) ids and the (B, L) mask of the ones that are real, aligned at the end."""
-    longest = max(len(s) for s in sequences)
-    ids = torch.tensor([[pad_id] * (longest - len(s)) + list(s) for s in sequences], device=device)
-    mask = torch.tensor([[0] * (longest - len(s)) + [1] * len(s) for s in sequences], device=device)
-    return ids, mask
-
-
-def forward(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, *, last: int = 0, **kwargs: Any) -> Any:
-    """Call a model with explicit positions, and the logits of the `last` positions only where it can do that.
-
-    Without explicit positions a left-padded row of a model with learned positions would start in the wrong place.
-    """
-    accepted = inspect.signature(model.forward).parameters
-    if "position_ids" in accepted:
-        kwargs["position_ids"] = positions
-    if last and "logits_to_keep" in accepted:
-        kwargs["logits_to_keep"] = last
-    return model(input_ids=ids, attention_mask=mask, **kwargs)
-
-
-def sub_batches(lengths: Sequence[int], *, rows: int, tokens: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length, of at most `rows` rows and about `tokens` padded tokens each.
-
-    >>> list(sub_batches([5, 90, 6, 100], rows=8, tokens=100))
-    [[0, 2], [1], [3]]
-    """
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        # Sorted, so that the newest member is the longest and sets the padded width.
-        if batch and (len(batch) == rows or (len(batch) + 1) * lengths[index] > tokens):
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
-
-
-def _append_tokens(rows: Sequence[Row], logits: Tensor, options: SamplingOptions) -> Tensor:
+def append_tokens(rows: Sequence[Row], logits: Tensor, options: SamplingOptions) -> Tensor:
     """Choose one token for each row from (B, V) logits and write it down where the row is not done."""
     tokens = _choose(logits, [row.rng.random() for row in rows], options)
     logprobs = torch.log_softmax(logits, dim=-1).gather(1, tokens[:, None])[:, 0]

@@ -88,6 +88,7 @@ def warm_up(
         if progress is not None:
             progress(step, losses[-1])
     policy.model.eval()
+    policy.weights_changed()
     return losses
 
 

@@ -73,3 +73,29 @@ class Policy(Protocol):
     def act(self, contexts: Sequence[Context]) -> list[Decision]:
         """One decision for each context, in order."""
         ...
+
+
+@runtime_checkable
+class StreamingPolicy(Policy, Protocol):
+    """A policy that takes contexts as they get ready and gives each answer as soon as it is there.
+
+    `collect` uses it this way where environments go at their own pace: then neither a slow environment nor a long
+    message holds up the others. `forget` also withdraws what an episode has asked.
+    """
+
+    def submit(self, contexts: Sequence[Context]) -> None:
+        """Begin to answer these contexts."""
+        ...
+
+    def decided(self, timeout: float | None = None) -> list[tuple[str, Decision]]:
+        """Answers that have not been fetched yet, with the ids of their episodes.
+
+        Args:
+            timeout: Seconds to wait at most for the first of them, and for no longer than it takes where there is
+                one already. None waits until there is one, or nothing is asked.
+        """
+        ...
+
+    def forget(self, episode_id: str) -> None:
+        """An episode is over."""
+        ...

@@ -22,6 +22,8 @@ class Pool(Protocol):
     group_size: int
     """Consecutive environments that always begin the same task together."""
     env_id: str
+    own_pace: bool
+    """Whether an environment can go on while others wait for their action."""
 
     def instructions(self, index: int) -> str:
         """The system prompt of one environment."""
@@ -43,8 +45,8 @@ class Pool(Protocol):
         """Hand one environment an action."""
         ...
 
-    def replies(self) -> list[Reply]:
-        """What has been answered since; waits until something has."""
+    def replies(self, timeout: float | None = None) -> list[Reply]:
+        """What has been answered since; waits until something has, or `timeout` (seconds) is over."""
         ...
 
 
@@ -68,6 +70,7 @@ class LocalPool:
     """Environments in this thread, stepped at once."""
 
     group_size = 1
+    own_pace = True
 
     def __init__(self, envs: Sequence[gym.Env[Any, Any]]) -> None:
         self.num_envs = len(envs)
@@ -97,7 +100,7 @@ class LocalPool:
         observation, reward, terminated, truncated, info = self._envs[index].step(action)
         self._replies.append(Reply(index, observation, float(reward), terminated, truncated, info))
 
-    def replies(self) -> list[Reply]:
+    def replies(self, timeout: float | None = None) -> list[Reply]:
         """See `Pool`."""
         replies, self._replies = self._replies, []
         return replies
@@ -105,6 +108,8 @@ class LocalPool:
 
 class ReadySetPool:
     """A `TurnVectorEnv`, each environment at its own pace."""
+
+    own_pace = True
 
     def __init__(self, envs: TurnVectorEnv) -> None:
         self.num_envs = envs.num_envs
@@ -138,9 +143,9 @@ class ReadySetPool:
         """See `Pool`."""
         self._envs.send(index, action)
 
-    def replies(self) -> list[Reply]:
+    def replies(self, timeout: float | None = None) -> list[Reply]:
         """See `Pool`."""
-        return list(self._envs.recv())
+        return list(self._envs.recv(timeout))
 
 
 class LockstepPool:
@@ -148,6 +153,8 @@ class LockstepPool:
 
     An environment that ends early is carried along with empty actions, which nobody reads the answer to.
     """
+
+    own_pace = False
 
     def __init__(self, envs: VectorEnv[Any, Any, Any]) -> None:
         self.num_envs = envs.num_envs
@@ -183,7 +190,7 @@ class LockstepPool:
         """See `Pool`."""
         self._actions[index] = action
 
-    def replies(self) -> list[Reply]:
+    def replies(self, timeout: float | None = None) -> list[Reply]:
         """See `Pool`."""
         return self._step() if self._actions else self._begin()
 

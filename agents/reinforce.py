@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from turnwise.agents.generation import sub_batches
+from turnwise.agents.forward import sub_batches
 from turnwise.agents.tokens import TokenRow, broadcast, token_rows
 from turnwise.agents.transformers_policy import TransformersPolicy
 from turnwise.rewards.batch import Credit
@@ -136,17 +136,14 @@ class Reinforce:
         norm = torch.nn.utils.clip_grad_norm_(self.policy.model.parameters(), self.max_grad_norm)
         self._optimizer.step()
         self._optimizer.zero_grad()
+        self.policy.weights_changed()
         return {**sums, "grad_norm": float(norm)}
 
     @torch.no_grad()
     def _reference_logprobs(self, rows: Sequence[TokenRow]) -> list[Tensor] | None:
         if self._reference is None:
             return None
-        trained, self.policy.model = self.policy.model, self._reference
-        try:
-            return self.policy.row_logprobs(rows)
-        finally:
-            self.policy.model = trained
+        return self.policy.row_logprobs(rows, model=self._reference)
 
 
 def policy_loss(

@@ -19,6 +19,14 @@ from turnwise.wrappers.potential_shaping import PotentialShapingReward
 from turnwise.wrappers.progress_attribution import ProgressAttributionReward
 from turnwise.wrappers.record import read_trajectories, turn_from_step, write_trajectories
 from turnwise.wrappers.record_trajectories import RecordTrajectories
+from turnwise.wrappers.search_rewards import (
+    citation_chain_reward,
+    citation_grpo,
+    context_citation_reward,
+    nugget_reward,
+    prorag_credit,
+    step_search_reward,
+)
 from turnwise.wrappers.text_features import TextFeatures
 from turnwise.wrappers.weighted_tests import DifficultyWeightedTests
 
@@ -43,8 +51,14 @@ __all__ = [
     "TextFeatures",
     "TurnRewardWrapper",
     "TurnWrapper",
+    "citation_chain_reward",
+    "citation_grpo",
+    "context_citation_reward",
     "episode_method_reward",
+    "nugget_reward",
+    "prorag_credit",
     "read_trajectories",
+    "step_search_reward",
     "turn_from_step",
     "turn_method_reward",
     "write_trajectories",

@@ -1,27 +1,20 @@
-"""Builds a catalogue's folder: all or nothing, by one process at a time.
-
-The folder is made under a temporary name next to its final place, under a lock, and renamed when everything, the
-marker last, is on the disk. What lies under the final name is therefore whole, however a builder ended.
-"""
+"""Builds a catalogue's folder: all or nothing, by one process at a time (see `turnwise.envs.built_folder`)."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
+from turnwise.envs import built_folder
+from turnwise.envs.built_folder import BuildError
+from turnwise.envs.record_files import RecordWriter
 from turnwise.envs.webshop import original
 from turnwise.envs.webshop.generator import generate_product
 from turnwise.envs.webshop.goals import generate_goal
 from turnwise.envs.webshop.product import Goal, Product
-from turnwise.envs.webshop.records import RecordWriter
 from turnwise.envs.webshop.search import build_index, searchable_text
 from turnwise.envs.webshop.spec import CatalogueSpec
 from turnwise.envs.webshop.splits import SPLITS, split_of
@@ -29,20 +22,15 @@ from turnwise.envs.webshop.splits import SPLITS, split_of
 Progress = Callable[[int, int], None]
 """Called with (products done, products in all; 0 where that is not known)."""
 
-MARKER = "complete.json"
 PRODUCTS, GOALS, ASINS, POSITIONS, INDEX = "products", "goals", "asins.npy", "positions.npy", "index"
 _PROGRESS_EVERY = 1_000
 
 
-class CatalogueBuildError(OSError):
+class CatalogueBuildError(BuildError):
     """A catalogue could not be written. Nothing of it is used, and a later attempt starts afresh."""
 
     def __init__(self, spec: CatalogueSpec, cache_dir: Path, cause: OSError) -> None:
-        super().__init__(
-            f"cannot build the catalogue {spec.name} in {cache_dir}: {cause}. "
-            "Make room there, or point TURNWISE_CACHE (or cache_dir) at a folder that can be written"
-        )
-        self.errno = cause.errno
+        super().__init__(f"the catalogue {spec.name}", cache_dir, cause)
 
 
 def ensure_built(spec: CatalogueSpec, cache_dir: Path, progress: Progress | None = None) -> Path:
@@ -53,25 +41,10 @@ def ensure_built(spec: CatalogueSpec, cache_dir: Path, progress: Progress | None
         DataFileError: One of the original's files is malformed.
     """
     folder = cache_dir / f"{spec.name}-{spec.key()}"
-    if is_complete(folder):
-        return folder
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not is_complete(folder):
-                _build_in_place(spec, folder, progress)
+        return built_folder.ensure_built(folder, lambda empty: write_catalogue(spec, empty, progress))
     except OSError as error:
         raise CatalogueBuildError(spec, cache_dir, error) from error
-    return folder
-
-
-def is_complete(folder: Path) -> bool:
-    """Whether the folder has its marker, and every file the size that the marker states."""
-    try:
-        sizes: dict[str, int] = json.loads((folder / MARKER).read_bytes())
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError):
-        return False
 
 
 def write_catalogue(spec: CatalogueSpec, folder: Path, progress: Progress | None = None) -> None:
@@ -118,36 +91,3 @@ def _generated(products: int, seed: int) -> Iterator[tuple[Product, list[Goal]]]
     for index in range(products):
         product = generate_product(seed, index)
         yield product, [generate_goal(product, seed, index, variant) for variant in range(variants)]
-
-
-def _build_in_place(spec: CatalogueSpec, folder: Path, progress: Progress | None) -> None:
-    for leftover in folder.parent.glob(f"{folder.name}.tmp-*"):
-        shutil.rmtree(leftover)
-    temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp-", dir=folder.parent))
-    try:
-        write_catalogue(spec, temporary, progress)
-        _write_marker(temporary)
-        if folder.exists():
-            shutil.rmtree(folder)  # damaged: is_complete() has said so
-        os.replace(temporary, folder)
-        _sync(folder.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _write_marker(folder: Path) -> None:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    for path in files:
-        _sync(path)
-    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
-    (folder / MARKER).write_text(json.dumps(sizes), encoding="utf-8")
-    for path in (folder / MARKER, folder / INDEX, folder):
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from turnwise.envs.draws import Draws
 from turnwise.envs.webshop import phrases
-from turnwise.envs.webshop.draws import Draws
 from turnwise.envs.webshop.product import Product, Review
 from turnwise.envs.webshop.product_types import TYPES, ProductType
 from turnwise.envs.webshop.vocabulary import OptionPool

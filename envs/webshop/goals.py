@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from turnwise.envs.webshop.draws import Draws
+from turnwise.envs.draws import Draws
 from turnwise.envs.webshop.generator import Family, family_of, sibling_price
 from turnwise.envs.webshop.product import Goal, Product
 

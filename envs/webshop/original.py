@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from turnwise.envs.webshop.draws import Draws
-from turnwise.envs.webshop.json_stream import DataFileError, iter_array, iter_object
+from turnwise.envs.data_files import DataFileError
+from turnwise.envs.draws import Draws
+from turnwise.envs.json_stream import iter_array, iter_object
 from turnwise.envs.webshop.matching import alike
 from turnwise.envs.webshop.product import NO_PRICE_CAP, Goal, Product, stable_fraction
 
@@ -31,7 +32,7 @@ class _Record:
     def __init__(self, path: Path, number: object, value: Any, asin: object = None) -> None:
         self._path, self._number, self._asin = path, number, asin
         if not isinstance(value, dict):
-            raise DataFileError(path, f"expected an object, found {_type(value)}", record=number, asin=asin)
+            raise DataFileError(path, f"expected an object, found {_type(value)}", record=number, about=_about(asin))
         self._value = value
         self._asin = value.get("asin", asin)
 
@@ -59,7 +60,7 @@ class _Record:
         return value
 
     def error(self, field: str, problem: str) -> DataFileError:
-        return DataFileError(self._path, problem, record=self._number, asin=self._asin, field=field)
+        return DataFileError(self._path, problem, record=self._number, about=_about(self._asin), field=field)
 
 
 def load(
@@ -117,7 +118,7 @@ def _human_instructions(path: Path) -> dict[str, list[_Instruction]]:
     known: dict[str, list[_Instruction]] = {}
     for number, (asin, values) in enumerate(iter_object(path)):
         if not isinstance(values, list):
-            raise DataFileError(path, f"expected a list, found {_type(values)}", record=number, asin=asin)
+            raise DataFileError(path, f"expected a list, found {_type(values)}", record=number, about=_about(asin))
         records = [_Record(path, number, value, asin) for value in values]
         known[asin] = [
             (
@@ -235,6 +236,10 @@ def _named(product: Product, values: tuple[str, ...]) -> dict[str, str]:
         )
         named[name or f"option {len(named) + 1}"] = value
     return named
+
+
+def _about(asin: object) -> str:
+    return "" if asin is None else f"asin {asin!r}"
 
 
 def _type(value: object) -> str:

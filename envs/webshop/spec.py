@@ -1,4 +1,4 @@
-"""Which catalogue is meant, and where built ones are kept."""
+"""Which catalogue is meant."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from turnwise.envs.data_files import file_identity
 from turnwise.envs.webshop.generator import GENERATOR_VERSION
 from turnwise.envs.webshop.search import INDEX_FORMAT
 
@@ -91,20 +92,6 @@ class CatalogueSpec:
         if self.kind == "generated":
             parts += [GENERATOR_VERSION, self.seed]
         else:
-            parts += [_file_identity(path) for path in (self.product_file, self.attribute_file, self.instruction_file)]
+            files = (self.product_file, self.attribute_file, self.instruction_file)
+            parts += [file_identity(path) if path is not None else None for path in files]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def default_cache_dir() -> Path:
-    """`$TURNWISE_CACHE`, else `$XDG_CACHE_HOME/turnwise`, else `~/.cache/turnwise`."""
-    if folder := os.environ.get("TURNWISE_CACHE"):
-        return Path(folder)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "turnwise"
-
-
-def _file_identity(path: Path | None) -> tuple[str, int, int] | None:
-    if path is None:
-        return None
-    status = path.stat()
-    return str(path), status.st_size, status.st_mtime_ns

@@ -11,12 +11,13 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from turnwise.envs.built_folder import default_cache_dir
+from turnwise.envs.record_files import RecordFile
 from turnwise.envs.webshop import build
 from turnwise.envs.webshop.build import CatalogueBuildError, Progress
 from turnwise.envs.webshop.product import Goal, Product
-from turnwise.envs.webshop.records import RecordFile
 from turnwise.envs.webshop.search import SearchIndex
-from turnwise.envs.webshop.spec import CatalogueSpec, default_cache_dir
+from turnwise.envs.webshop.spec import CatalogueSpec
 
 __all__ = ["Catalogue", "CatalogueBuildError", "CatalogueSpec", "Goals", "open_catalogue"]
 

@@ -18,6 +18,7 @@ from turnwise.rewards.episodes import (
     ppr,
     progrm,
     red,
+    search_gen_v,
     steca,
     step_tool,
     verpo_running,
@@ -25,6 +26,7 @@ from turnwise.rewards.episodes import (
 from turnwise.rewards.episodes.abc_redistribution import ABCReward
 from turnwise.rewards.episodes.capo import CAPOReward
 from turnwise.rewards.episodes.carr import CaRRReward
+from turnwise.rewards.episodes.citation_chain import CitationChainReward
 from turnwise.rewards.episodes.clip_delta import ClipDeltaReward
 from turnwise.rewards.episodes.long_rlvr import LongRLVRReward
 from turnwise.rewards.episodes.mobile_r1 import MobileR1Reward
@@ -32,6 +34,7 @@ from turnwise.rewards.episodes.par import ParReward, RunningShaper
 from turnwise.rewards.episodes.ppr import PPRReward
 from turnwise.rewards.episodes.progrm import ProgRMReward, progrm_labels, progrm_recipes
 from turnwise.rewards.episodes.red import REDReward
+from turnwise.rewards.episodes.search_gen_v import NuggetReward
 from turnwise.rewards.episodes.steca import DeviationDetector
 from turnwise.rewards.episodes.step_tool import StepToolEpisodeReward
 from turnwise.rewards.episodes.verpo_running import RunningPassRates, RunningVeRPOReward
@@ -42,10 +45,12 @@ __all__ = [
     "ABCReward",
     "CAPOReward",
     "CaRRReward",
+    "CitationChainReward",
     "ClipDeltaReward",
     "DeviationDetector",
     "LongRLVRReward",
     "MobileR1Reward",
+    "NuggetReward",
     "PPRReward",
     "ParReward",
     "ProgRMReward",
@@ -69,6 +74,7 @@ _MODULES = (
     ppr,
     progrm,
     red,
+    search_gen_v,
     steca,
     step_tool,
     verpo_running,

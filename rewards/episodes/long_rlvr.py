@@ -29,17 +29,19 @@ def long_rlvr(accuracy: float, context: float) -> float:
     return accuracy + 0.1 * context + 0.9 * accuracy * context
 
 
-def context_score(cited: Sequence[Hashable], gold: Sequence[Hashable]) -> float:
-    """F-beta of the cited chunks with beta 2, so that a missing chunk costs more than a needless one.
+def context_score(cited: Sequence[Hashable], gold: Sequence[Hashable], *, beta: float = 2.0) -> float:
+    """F-beta of the cited chunks, as published with beta 2: a missing chunk costs more than a needless one.
 
     Precision counts a chunk that is cited twice twice, recall once, as published.
 
     Args:
         cited: Ids of the cited chunks; none gives 0.
         gold: Ids of the right chunks.
+        beta: How much more recall counts than precision. With 2, citing a hundred chunks can beat citing one of several
+            right ones; with 1 it cannot.
 
     Raises:
-        ValueError: `gold` is empty.
+        ValueError: `gold` is empty, or `beta` is not positive.
 
     Source: LongRLVR. Provenance: verified (by running the authors' code).
 
@@ -48,11 +50,13 @@ def context_score(cited: Sequence[Hashable], gold: Sequence[Hashable]) -> float:
     """
     if not len(gold):
         raise ValueError("gold must hold at least one chunk id")
+    if not beta > 0:
+        raise ValueError(f"beta must be positive, got {beta!r}")
     right = len(set(cited) & set(gold))
     if not right:
         return 0.0
     precision, recall = right / len(cited), right / len(set(gold))
-    return 5 * precision * recall / (4 * precision + recall)
+    return (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
 
 
 class LongRLVRReward:
@@ -63,6 +67,7 @@ class LongRLVRReward:
             scores 0 in all.
         gold: Ids of the right chunks.
         accuracy: Whether the answer is right; default the outcome.
+        beta: See `context_score`; 2 as published.
 
     Raises:
         KeyError: The environment does not give a fact; the message names it.
@@ -78,9 +83,15 @@ class LongRLVRReward:
     replaces_outcome = True
 
     def __init__(
-        self, cited: Fact = "cited_chunks", gold: Fact = "gold_chunks", *, accuracy: Fact | None = None
+        self,
+        cited: Fact = "cited_chunks",
+        gold: Fact = "gold_chunks",
+        *,
+        accuracy: Fact | None = None,
+        beta: float = 2.0,
     ) -> None:
-        self.cited, self.gold, self.accuracy = cited, gold, accuracy
+        context_score([0], [0], beta=beta)
+        self.cited, self.gold, self.accuracy, self.beta = cited, gold, accuracy, beta
         self.needs = privileged_keys(cited, gold, accuracy)
 
     def __call__(self, trajectory: Trajectory) -> FloatArray:
@@ -92,7 +103,8 @@ class LongRLVRReward:
         if cited is None:
             return 0.0
         right = trajectory.outcome if self.accuracy is None else read_fact(self.accuracy, trajectory, "accuracy")
-        return long_rlvr(float(right), context_score(cited, read_fact(self.gold, trajectory, "gold")))
+        context = context_score(cited, read_fact(self.gold, trajectory, "gold"), beta=self.beta)
+        return long_rlvr(float(right), context)
 
 
 RECORD = MethodRecord(

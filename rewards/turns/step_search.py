@@ -107,6 +107,9 @@ class StepSearchReward:
         scale: Weight of the step score.
         key_weight: Weight of the key score.
         compat: See `step_search`.
+        min_similarity: Likeness to a gold document below this counts as none; 0 as published. Documents of one kind
+            share many words, so that searches which find nothing right are paid all the same, and paid again and
+            again for finding something else.
 
     Raises:
         KeyError: The environment does not give one of the facts; the message names it.
@@ -130,11 +133,15 @@ class StepSearchReward:
         scale: float = 0.6,
         key_weight: float = 0.618,
         compat: Literal["released"] | None = None,
+        min_similarity: float = 0.0,
     ) -> None:
         step_search(np.zeros((0, 0)), [], scale=scale, compat=compat)
+        if not 0.0 <= min_similarity <= 1.0:
+            raise ValueError(f"min_similarity must lie in [0, 1], got {min_similarity!r}")
         self.documents, self.gold, self.keywords, self.query = documents, gold, keywords, query
         self.scale, self.key_weight = scale, key_weight
         self.compat: Literal["released"] | None = compat
+        self.min_similarity = min_similarity
         self.needs = privileged_keys(documents, gold, keywords, query)
         self.begin()
 
@@ -159,6 +166,7 @@ class StepSearchReward:
         found = np.zeros(len(references))
         for text in documents:
             found = np.maximum(found, tf_idf_similarity(normalize_answer(text), references))
+        found[found < self.min_similarity] = 0.0
         # The coverage so far stands as an earlier search; its own score is dropped.
         before = np.zeros_like(found) if self._covered is None else self._covered
         self._covered = np.maximum(before, found)

@@ -26,6 +26,8 @@ _ENTRY_POINTS = {
     "turnwise/WebShop-v0": "turnwise.envs.webshop:WebShopEnv",
     "turnwise/SWE-v0": "turnwise.envs.swe:SWEEnv",
     "turnwise/Bifurcation-v0": "turnwise.envs.bifurcation:BifurcationEnv",
+    "turnwise/SearchQA-v0": "turnwise.envs.search_qa:SearchQAEnv",
+    "turnwise/ClaimCheck-v0": "turnwise.envs.search_qa:ClaimCheckEnv",
 }
 
 for _id, _entry_point in _ENTRY_POINTS.items():

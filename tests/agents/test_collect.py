@@ -17,6 +17,7 @@ from turnwise.agents import (
     TransformersPolicy,
     collect,
 )
+from turnwise.agents.policy import StreamingPolicy
 from turnwise.envs.vector import TurnVectorEnv
 from turnwise.rewards import Trajectory
 from turnwise.rewards.credit import grpo
@@ -248,3 +249,76 @@ def test_bad_arguments_are_named() -> None:
 
     with pytest.raises(ValueError, match="0 decisions for 1 contexts"):
         collect(Short(), KeyDoorEnv(), 1)
+
+
+class OneByOne(RandomPolicy):
+    """A streaming policy: one answer at a time, the newest question first, and the first episode last of all."""
+
+    def __init__(self, seed: int = 1) -> None:
+        super().__init__(seed)
+        self.asked: list[Context] = []
+        self.batches: list[int] = []
+        self.forgotten: list[str] = []
+
+    def act(self, contexts: Sequence[Context]) -> list[Decision]:
+        self.batches.append(len(contexts))
+        return super().act(contexts)
+
+    def submit(self, contexts: Sequence[Context]) -> None:
+        self.asked += contexts
+
+    def decided(self, timeout: float | None = None) -> list[tuple[str, Decision]]:
+        waiting = [c for c in self.asked if not c.episode_id.endswith("-0")] or self.asked
+        if not waiting:
+            return []
+        context = waiting[-1]
+        self.asked.remove(context)
+        return [(context.episode_id, RandomPolicy.act(self, [context])[0])]
+
+    def forget(self, episode_id: str) -> None:
+        self.forgotten.append(episode_id)
+        self.asked = [context for context in self.asked if context.episode_id != episode_id]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_streaming_policy_plays_the_same_episodes(kind: str) -> None:
+    policy = OneByOne()
+    assert isinstance(policy, StreamingPolicy)
+    assert plain(collected(kind, policy)) == plain(collected("env"))
+    in_lockstep = kind in ("next-step", "same-step", "disabled", "async")
+    assert bool(policy.batches) == in_lockstep  # `act` is for those who wait for each other
+    assert len(policy.forgotten) == 7 and not policy.asked
+
+
+@pytest.mark.parametrize("kind", ["list", "ready-set"])
+def test_a_long_message_holds_nobody_up(kind: str) -> None:
+    order: list[str] = []
+    collected(kind, OneByOne(), on_trajectory=lambda t: order.append(t.episode_id))
+    assert order[-1] == "5-0" and len(order) == 7
+
+
+def test_a_slow_environment_does_not_hold_up_the_answers() -> None:
+    gate = threading.Event()
+
+    class Slow(KeyDoorEnv):
+        def step(self, action: Any) -> Any:
+            assert gate.wait(timeout=60)
+            return super().step(action)
+
+    envs = TurnVectorEnv([Slow, KeyDoorEnv, KeyDoorEnv], backend="thread")
+    try:
+        found = collect(OneByOne(), envs, 5, seed=5, progress=lambda done, all_of_them: done == 3 and gate.set())
+    finally:
+        envs.close()
+    assert len(found) == 5 and gate.is_set()
+
+
+def test_an_interrupted_collection_withdraws_its_questions() -> None:
+    policy = OneByOne()
+    with pytest.raises(KeyboardInterrupt):
+        collect(policy, environments("list"), 6, seed=5, on_trajectory=_interrupt)
+    assert not policy.asked and len(policy.forgotten) >= 2
+
+
+def _interrupt(trajectory: Trajectory) -> None:
+    raise KeyboardInterrupt

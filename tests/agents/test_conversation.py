@@ -138,6 +138,41 @@ def test_a_long_observation_loses_its_middle(tokenizer: Any) -> None:
     assert len(ids) < 30 and "begin" in text and "end" in text and "[…]" in text
 
 
+@pytest.mark.parametrize("template", [CHATML, BRACKETS, SILENT, None])
+def test_growing_texts_are_tokenised_as_each_by_itself(tokenizer: Any, template: str | None) -> None:
+    other = with_template(tokenizer, template, end="</s>" if template is BRACKETS else "<|im_end|>")
+    for spaces in ("", " ", "\n\n", "\u2028 \u00e9"):
+        chat = ChatFormat(other)
+        messages = [{"role": "system", "content": f"rules{spaces}"}, {"role": "user", "content": f"{spaces}task"}]
+        texts = []
+        for number in range(4):
+            texts.append(chat.opening(messages))
+            messages.append({"role": "assistant", "content": f"{spaces}look[{number}]{spaces}"})
+            messages.append({"role": "user", "content": f"page {number}{spaces}"})
+        for _ in range(2):  # the first time it is checked, the second time it is trusted
+            assert chat.encode_growing(texts) == [chat.encode(text) for text in texts]
+        # A text that does not go on from the one before is tokenised as well.
+        assert chat.encode_growing([texts[2], "something else", texts[1]]) == [
+            chat.encode(text) for text in (texts[2], "something else", texts[1])
+        ]
+    assert chat.encode_growing([]) == []
+
+
+def test_a_tokenizer_that_looks_across_control_tokens_gets_whole_texts(tokenizer: Any) -> None:
+    class Looking(ChatFormat):
+        """Writes an extra token where a text has several control tokens."""
+
+        def encode(self, text: str) -> list[int]:
+            ids = super().encode(text)
+            return ids + [7] * (sum(i in self.control_ids for i in ids) > 3)
+
+    chat = Looking(with_template(tokenizer, CHATML))
+    messages = [{"role": "user", "content": "task"}, {"role": "assistant", "content": "a"}] * 3
+    texts = [chat.opening(messages[:n]) for n in (1, 3, 5)]
+    for _ in range(2):
+        assert chat.encode_growing(texts) == [chat.encode(text) for text in texts]
+
+
 def test_bad_arguments_are_named(tokenizer: Any) -> None:
     chat = ChatFormat(tokenizer)
     with pytest.raises(ValueError, match="window must be at least 1 or None, got 0"):

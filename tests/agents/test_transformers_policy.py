@@ -10,7 +10,8 @@ from agents_models import ARCHITECTURES, CHATML, random_model, with_template
 from key_door import KeyDoorEnv
 
 from turnwise.agents import AFTER_MESSAGE, Context, StopRule, TransformersPolicy, collect, token_rows
-from turnwise.agents.generation import SamplingOptions, _choose, sub_batches
+from turnwise.agents.forward import sub_batches
+from turnwise.agents.generation import SamplingOptions, _choose
 from turnwise.rewards import Trajectory
 from turnwise.rewards.protocols import PolicyProbe
 
@@ -148,8 +149,8 @@ def test_sampled_frequencies_follow_the_distribution() -> None:
     assert _choose(logits, [0.999999999], SamplingOptions(top_p=1e-9)).tolist() == [0]
 
 
-def scripted(tokenizer: Any, text: str) -> tuple[Any, list[int]]:
-    """A real model whose last layer is replaced so that it writes one text, and the ids of that text."""
+def scripted(tokenizer: Any, text: str, **options: Any) -> tuple[TransformersPolicy, list[int]]:
+    """A policy with a real model whose last layer is replaced so that it writes one text, and the ids of that text."""
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     model = random_model("gpt2", len(tokenizer))
     written: list[int] = []
@@ -162,7 +163,10 @@ def scripted(tokenizer: Any, text: str) -> tuple[Any, list[int]]:
             return logits
 
     model.set_output_embeddings(Head())
-    return model, ids
+    policy = TransformersPolicy(model, tokenizer, temperature=0.0, max_new_tokens=len(ids) + 5, **options)
+    assert policy.probe.ability  # found out by trying,
+    written.clear()  # which is not part of the text
+    return policy, ids
 
 
 @pytest.mark.parametrize(
@@ -176,8 +180,7 @@ def scripted(tokenizer: Any, text: str) -> tuple[Any, list[int]]:
     ],
 )
 def test_sampling_stops_where_the_message_is_over(text: str, kept: str, tokenizer: Any) -> None:
-    model, ids = scripted(tokenizer, text)
-    policy = TransformersPolicy(model, tokenizer, temperature=0.0, max_new_tokens=len(ids) + 5)
+    policy, ids = scripted(tokenizer, text)
     decision = policy.act(contexts(1))[0]
     assert decision.action.startswith(kept) and len(decision.action) <= len(kept) + 1
     assert decision.response_ids == ids[: len(decision.response_ids)]
@@ -186,11 +189,9 @@ def test_sampling_stops_where_the_message_is_over(text: str, kept: str, tokenize
 
 
 def test_a_stop_rule_can_be_replaced(tokenizer: Any) -> None:
-    model, _ = scripted(tokenizer, "move[left]\nmove[right]\n<|end|>")
-    whole = TransformersPolicy(model, tokenizer, temperature=0.0, stop=AFTER_MESSAGE)
+    whole, _ = scripted(tokenizer, "move[left]\nmove[right]\n<|end|>", stop=AFTER_MESSAGE)
     assert whole.act(contexts(1))[0].action == "move[left]\nmove[right]\n"
-    model, _ = scripted(tokenizer, "move[left]\nmove[right]\n<|end|>")
-    early = TransformersPolicy(model, tokenizer, temperature=0.0, stop=StopRule(lambda text: "[" in text))
+    early, _ = scripted(tokenizer, "move[left]\nmove[right]\n<|end|>", stop=StopRule(lambda text: "[" in text))
     assert early.act(contexts(1))[0].action == "move["
 
 

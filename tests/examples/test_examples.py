@@ -49,6 +49,19 @@ def test_ppo_trains_and_plots_both_curves(tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "runs/webshop_ppo.svg").read_text(encoding="utf-8")
 
 
+def test_training_with_and_without_information_gain_plots_both_curves(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="needs the llm extra")
+    pytest.importorskip("matplotlib", reason="needs the plot extra")
+    output = run(
+        str(ROOT / "examples/search_qa_igpo.py"), "--seeds", "1", "--warm-up-steps", "2", "--updates", "1",
+        "--tasks", "2", "--groups", "1", "--articles", "300", cwd=tmp_path,
+    )  # fmt: skip
+    assert output.count("seed 0") == 2
+    assert "no evidence either way" in output
+    picture = (tmp_path / "runs/search_qa_igpo.svg").read_text(encoding="utf-8")
+    assert "<svg" in picture
+
+
 def test_the_readmes_code_runs(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     assert len(blocks) >= 3

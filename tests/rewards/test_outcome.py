@@ -24,6 +24,17 @@ STYLES = ["squad", "squad_v2", "hotpotqa"]
         ("«Élan» — été", "«élan» — été"),  # only ASCII punctuation is removed
         ("the", ""),
         ("", ""),
+        # As the HotpotQA and SQuAD scripts print them.
+        ("İstanbul", "i̇stanbul"),
+        ("the日本", "the日本"),  # no border between two letters
+        ("The 日本", "日本"),
+        ("snake_case", "snakecase"),
+        ("1,204", "1204"),
+        ("$5.00", "500"),
+        ("non\u00a0breaking", "non breaking"),
+        ("“the” cat", "“ ” cat"),
+        ("rock 'n' roll", "rock n roll"),
+        ("a.\u200bb", "\u200bb"),
     ],
 )
 def test_normalize_answer(text: str, expected: str) -> None:

@@ -210,3 +210,75 @@ def test_what_is_missing_is_said_before_the_first_rollout(env, probe, options, m
 def test_an_unknown_kind_is_named():
     with pytest.raises(ValueError, match="prob_diff"):
         InformationGainReward(KeyDoorEnv(), TableProbe({}), kind="ratio")
+
+
+class ReadsTrajectories(Listening):
+    """Also answers for whole trajectories, in one call."""
+
+    def answer_logprobs_by_turn(self, trajectories, answers, *, after_last):
+        assert not after_last
+        contexts = [t.messages(turn) for t in trajectories for turn in range(len(t))]
+        repeated = [a for a, t in zip(answers, trajectories, strict=True) for _ in range(len(t))]
+        values = iter(self.answer_logprobs(contexts, repeated))
+        return [[next(values) for _ in range(len(t))] for t in trajectories]
+
+
+@pytest.mark.parametrize("probe", [Listening, ReadsTrajectories])
+@pytest.mark.parametrize("kind", ["prob_diff", "log_prob_diff"])
+def test_at_the_end_the_same_gains_are_paid_at_once(vectors, kind, probe):
+    env = InformationGainReward(ScriptedEnv(ROLLOUTS), probe(TABLE), kind=kind, when="end", weight=2.0)
+    for number, (gains, f1) in enumerate(zip(vectors[f"igpo_{kind}_ig"], F1, strict=True)):
+        rewards, info = play(env)
+        assert rewards == pytest.approx([0.0, 0.0, 2 * sum(gains) + f1], abs=1e-6)
+        assert np.allclose(info["turn_rewards"], [*np.multiply(2, gains), f1], atol=1e-6)
+        assert info["turn_rewards"].sum() == pytest.approx(sum(rewards))
+        assert np.allclose(info["turn_terms"]["information_gain"], [*gains, 0.0], atol=1e-6)
+        assert info["turn_terms"]["answer_logprob"].tolist() == M[number]
+        assert len(env.probe.asked) == number + 1 and info["probe_failed"] is False
+
+
+@pytest.mark.parametrize(("name", "options"), ADVANTAGES)
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_at_the_end_a_vector_environment_gets_the_same_advantages(vectors, name, options, mode):
+    envs = SyncVectorEnv([lambda i=i: ScriptedEnv(ROLLOUTS, first=i) for i in range(4)], autoreset_mode=mode)
+    probe = ReadsTrajectories(TABLE)
+    env = InformationGainReward(envs, probe, group_size=4, when="end", **options)
+    env.reset(seed=0)
+    seen = [env.step(("go[]",) * 4) for _ in range(3)]
+    infos = seen[-1][4]
+    last = infos["final_info"] if mode is AutoresetMode.SAME_STEP else infos
+    [credit] = [credit for credit in last["group_credit"] if credit]
+    np.testing.assert_allclose([entry["turn_advantages"] for entry in credit], vectors[name], atol=2e-6)
+    gains = vectors[f"igpo_{options.get('kind', 'prob_diff')}_ig"]
+    np.testing.assert_allclose([step[1] for step in seen[:2]], 0.0)
+    np.testing.assert_allclose(seen[2][1], [sum(g) + f1 for g, f1 in zip(gains, F1, strict=True)], atol=1e-6)
+    for i, f1 in enumerate(F1):
+        assert np.allclose(last["turn_rewards"][i], [*gains[i], f1], atol=1e-6)
+        assert last["turn_terms"]["answer_logprob"][i].tolist() == M[i]
+    assert len(probe.asked) == 1
+
+
+@pytest.mark.parametrize("bad", [math.nan, -math.inf, []])
+def test_at_the_end_a_probe_that_fails_pays_nothing_and_says_so(bad):
+    table = {"0/0": -2.0, "0/1": bad, "0/2": -1.0, "0/3": -0.5}
+    env = InformationGainReward(
+        ScriptedEnv([[Beat(), Beat(), Beat(), Beat(reward=1.0)]]), TableProbe(table), when="end"
+    )
+    _, info = play(env)
+    gain = math.exp(-0.5) - math.exp(-1.0)
+    assert np.allclose(info["turn_rewards"], [0.0, 0.0, gain, 1.0]) and info["probe_failed"] is True
+    assert np.allclose(info["turn_terms"]["information_gain"], [np.nan, np.nan, gain, 0.0], equal_nan=True)
+
+
+def test_at_the_end_other_hindsight_adds_up():
+    inner = EpisodeRewardWrapper(ScriptedEnv(ROLLOUTS), lambda t: np.arange(len(t)), name="one")
+    env = InformationGainReward(inner, TableProbe(TABLE), kind="log_prob_diff", when="end")
+    env = EpisodeRewardWrapper(env, lambda t: np.ones(len(t)), name="two")
+    rewards, info = play(env)
+    assert np.allclose(info["turn_rewards"], [1.8, 2.9, 4.0])
+    assert sum(rewards) == pytest.approx(8.7) and rewards[:2] == [0.0, 0.0]
+
+
+def test_a_time_that_is_none_is_named():
+    with pytest.raises(ValueError, match="when must be one of"):
+        InformationGainReward(KeyDoorEnv(), TableProbe({}), when="never")

@@ -18,6 +18,7 @@ from turnwise.rewards import credit
 from turnwise.rewards import episodes as episode_rewards
 from turnwise.rewards import turns as turn_rewards
 from turnwise.rewards.credit import grpo
+from turnwise.rewards.nuggets import ExactMatcher
 from turnwise.rewards.table_probe import TableProbe
 from turnwise.rewards.trajectory import Trajectory, Turn
 from turnwise.rewards.trees import tree_credit
@@ -42,6 +43,7 @@ FACTS = {
     "gold_chunks": [1],
     "rubrics": ["<E0> opens <E1>", "<E2> sings"],
     "rubrics_supported": [True, True],
+    "nuggets": [["cell 1", "the first cell"]],
     "reference_scores": [0.5],
     "expert_actions": ["move[left]"] * 4,
     "expert_values": [0.25, 0.5, 0.75, 1.0],
@@ -103,6 +105,7 @@ EPISODE_REWARDS = {
     "ppr": lambda new: new(scorer),
     "progrm": lambda new: new({"key-1": [["move[left]", "pick[]"]]}, pay="difference"),
     "red": lambda new: new(scorer, beta=0.5),
+    "search_gen_v": lambda new: new(ExactMatcher(), answer=lambda trajectory: "in cell 1"),
     "steca": lambda new: new(scorer, similarity=lambda left, right: 0.0),
     "step_tool_episode": lambda new: new(contribution_values={0: 0.0, 1: 1.0}, alpha=0.5),
     "verpo_running": lambda new: new(difficulty=lambda rates: 1.0 - rates, success_weight=1.0),

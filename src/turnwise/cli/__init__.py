@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from turnwise import __version__
-from turnwise.cli import bench, check, envs, errors, methods, play, run, sandbox, swe, view
+from turnwise.cli import bench, check, envs, errors, methods, play, retrieve, run, sandbox, swe, view
 
 app = typer.Typer(
     name="turnwise",
@@ -21,6 +21,7 @@ app = typer.Typer(
 for _command in (envs.envs, play.play, run.run, view.view, check.check, methods.methods):
     app.command()(errors.reported(_command))
 app.add_typer(bench.bench, name="bench")
+app.add_typer(retrieve.retrieve, name="retrieve")
 app.add_typer(sandbox.sandbox, name="sandbox")
 app.add_typer(swe.swe, name="swe")
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from turnwise.envs.webshop import json_stream
-from turnwise.envs.webshop.json_stream import DataFileError, iter_array, iter_object
+from turnwise.envs.data_files import DataFileError
 from turnwise.envs.webshop.matching import score_purchase
 from turnwise.envs.webshop.original import DEFAULT_PRICE, load
 from turnwise.envs.webshop.product import NO_PRICE_CAP, Goal, Product
@@ -186,52 +185,3 @@ def test_malformed_attributes_and_instructions(original_files: Files, change: An
     with pytest.raises(DataFileError) as caught:
         loaded(original_files(**change))
     assert all(part in str(caught.value) for part in told)
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("", "found 'the end of the file'"),
-        ('{"a": 1}', "a JSON array"),
-        ('[{"a": 1}', "expected ',' or ']'"),
-        ('[{"a": 1} {"a": 2}]', "record 1"),
-        ('[{"a": 1}, {"a": }]', "record 1"),
-        ('[{"a": 1}] trailing', "the end of the file"),
-        ('[{"a": "unclosed}]', "record 0"),
-    ],
-)
-def test_broken_json_is_refused_at_the_record(tmp_path: Path, text: str, told: str) -> None:
-    path = tmp_path / "broken.json"
-    path.write_text(text)
-    with pytest.raises(DataFileError) as caught:
-        list(iter_array(path))
-    assert str(path) in str(caught.value) and told in str(caught.value)
-
-
-def test_other_encodings_and_missing_files_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "latin.json"
-    path.write_bytes('["é"]'.encode("latin-1"))
-    with pytest.raises(DataFileError, match="UTF-8"):
-        list(iter_array(path))
-    with pytest.raises(DataFileError, match=r"none\.json: cannot be read"):
-        list(iter_object(tmp_path / "none.json"))
-
-
-@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 64])
-def test_members_may_straddle_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(json_stream, "_CHUNK", chunk)
-    members = [{"text": 'a,b]}{"\\ é 😀', "list": [1, [2, {}]]}, 12345, -1.5e3, "x", None, True, [], {}]
-    path = tmp_path / "members.json"
-    path.write_text(json.dumps(members, indent=2), encoding="utf-8")
-    assert list(iter_array(path)) == members
-    path.write_text(json.dumps({str(i): m for i, m in enumerate(members)}), encoding="utf-8")
-    assert [member for _, member in iter_object(path)] == members
-
-
-def test_records_are_read_one_by_one(tmp_path: Path) -> None:
-    path = tmp_path / "half.json"
-    path.write_text(json.dumps([{"n": n, "text": "x" * 1000} for n in range(5000)])[:-2] + "oops")
-    stream = iter_array(path)
-    assert [next(stream)["n"] for _ in range(4990)] == list(range(4990))
-    with pytest.raises(DataFileError, match="record 4999"):
-        list(stream)

@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from turnwise.envs.built_folder import MARKER, default_cache_dir, is_complete
+from turnwise.envs.record_files import RecordFile, RecordWriter
 from turnwise.envs.webshop import build
-from turnwise.envs.webshop.build import MARKER, is_complete
 from turnwise.envs.webshop.generator import generate_product
 from turnwise.envs.webshop.goals import generate_goal
-from turnwise.envs.webshop.records import RecordFile, RecordWriter
 from turnwise.envs.webshop.search import IndexBuildError, build_index
-from turnwise.envs.webshop.spec import default_cache_dir
 from turnwise.envs.webshop.store import Catalogue, CatalogueBuildError, CatalogueSpec, open_catalogue
 
 SPEC = CatalogueSpec.generated(products=60, seed=9)
@@ -211,7 +210,7 @@ def test_key_follows_the_contents() -> None:
 READ = """
 import resource, sys
 from pathlib import Path
-from turnwise.envs.webshop.records import RecordFile
+from turnwise.envs.record_files import RecordFile
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 records = RecordFile(Path(sys.argv[1]))
 assert records[len(records) - 1]["n"] == len(records) - 1

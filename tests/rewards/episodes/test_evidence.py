@@ -49,6 +49,17 @@ def test_needless_and_repeated_chunks_cost_precision_only():
         context_score([1], [])
 
 
+def test_with_beta_1_recall_and_precision_count_alike():
+    many = list(range(100))
+    assert context_score(many, [0, 1, 2, 3, 4, 5]) > context_score([0], [0, 1, 2, 3, 4, 5])
+    assert context_score(many, [0, 1, 2, 3, 4, 5], beta=1.0) < context_score([0], [0, 1, 2, 3, 4, 5], beta=1.0)
+    assert context_score([1, 2, 3], [1, 2], beta=1.0) == pytest.approx(0.8)
+    rewards = LongRLVRReward(beta=1.0)(episode(outcome=0.0, cited_chunks=[1, 2, 3], gold_chunks=[1, 2]))
+    assert rewards.tolist() == pytest.approx([0.0, 0.08])
+    with pytest.raises(ValueError, match="beta must be positive"):
+        LongRLVRReward(beta=0.0)
+
+
 def test_long_rlvr_edges():
     reward = LongRLVRReward()
     assert reward(episode(cited_chunks=None, gold_chunks=[1])).tolist() == [0.0, 0.0]

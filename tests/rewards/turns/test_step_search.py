@@ -100,3 +100,12 @@ def test_bad_arguments():
         StepSearchReward(compat="paper")
     with pytest.raises(ValueError, match=r"similarity must have shape \(T, K\)"):
         search_gain([0.5, 0.5])
+
+
+def test_likeness_below_the_threshold_counts_as_none():
+    published, guarded = StepSearchReward(), StepSearchReward(min_similarity=0.9)
+    near, right = searching("A tower in Rome"), searching("Tower in Paris")
+    assert published(near) > 0.0 and guarded(near) == 0.0
+    assert guarded(right) == pytest.approx(0.3)
+    with pytest.raises(ValueError, match="min_similarity must lie in"):
+        StepSearchReward(min_similarity=1.5)
