@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from turnwise.envs.webshop.spec import default_cache_dir
+from turnwise.envs.built_folder import default_cache_dir
 
 _TIME = 946_684_800
 """Every file's time of change: `ls -l` is to show the same on every machine."""
