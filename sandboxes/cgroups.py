@@ -79,26 +79,25 @@ def remove(hierarchies: list[Hierarchy], name: str) -> bool:
     return gone
 
 
-def remove_stale(hierarchies: list[Hierarchy]) -> None:
-    """Remove the groups of launchers that were killed. A group that still has processes stays."""
-    for hierarchy in hierarchies:
-        for name in os.listdir(hierarchy.folder):
-            if name.startswith(PREFIX) and not _alive(name):
-                remove([hierarchy], name)
+def stale(hierarchies: list[Hierarchy]) -> list[str]:
+    """The groups of launchers that were killed."""
+    names = {name for hierarchy in hierarchies for name in os.listdir(hierarchy.folder)}
+    return sorted(name for name in names if name.startswith(PREFIX) and not _alive(name))
 
 
 def group_name(launcher: int, number: int) -> str:
-    """The name of a launcher's group, from which `remove_stale` can tell whether it still lives."""
+    """The name of a launcher's group, from which `stale` can tell whether it still lives."""
     return f"{PREFIX}{launcher}-{start_time(launcher)}-{number}"
 
 
 def start_time(process: int) -> str:
-    """When a process began, in ticks since boot; with its number it is unique. Empty if there is none."""
+    """When a process began, in ticks since boot; with its number it is unique. Empty if it has ended."""
     try:
         with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[19]
+            words = file.read().rpartition(")")[2].split()
     except OSError:
         return ""
+    return "" if words[0] in "ZX" else words[19]
 
 
 def _alive(name: str) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 from turnwise.sandboxes import cgroups, kernel, preparation
 
 SPARES = 2
-_AGAIN_MILLISECONDS, _END_SECONDS = 20, 5
+_AGAIN_MILLISECONDS, _TRIES = 5, 1000
 
 
 class _Child:
@@ -41,8 +41,8 @@ class _Launcher:
         self._owners: dict[tuple[int, int], int] = {}
         self._children: dict[int, _Child] = {}
         self._spares: list[_Child] = []
-        self._left: list[str] = []
-        """Groups that could not be removed yet."""
+        self._left = dict.fromkeys(cgroups.stale(hierarchies), 0)
+        """Groups that are to be removed, and how often that has failed."""
         self._count = 0
 
     def serve(self) -> None:
@@ -54,10 +54,13 @@ class _Launcher:
         for descriptor in (self._host.fileno(), self._host_process, wake):
             poll.register(descriptor, select.POLLIN)
         while True:
-            while len(self._spares) < SPARES:
+            idle = not (self._left or len(self._spares) < SPARES)
+            events = {descriptor for descriptor, _ in poll.poll(None if idle else _AGAIN_MILLISECONDS)}
+            if not events:
+                self._remove_groups()
+            # Not at once while there is another: what is being started needs the processor now.
+            if len(self._spares) < SPARES and not (events and self._spares):
                 self._spares.append(self._fork())
-            events = {descriptor for descriptor, _ in poll.poll(_AGAIN_MILLISECONDS if self._left else None)}
-            self._remove_groups()
             if self._host_process in events:
                 return
             if wake in events:
@@ -130,11 +133,14 @@ class _Launcher:
                 child.control.close()
                 if child in self._spares:
                     self._spares.remove(child)
-                self._left.append(child.group)
+                self._left[child.group] = 0
         self._remove_groups()
 
     def _remove_groups(self) -> None:
-        self._left = [group for group in self._left if not cgroups.remove(self._hierarchies, group)]
+        for group, tries in list(self._left.items()):
+            self._left[group] = tries + 1
+            if cgroups.remove(self._hierarchies, group) or tries >= _TRIES:
+                del self._left[group]
 
     def end(self) -> None:
         """Kill and bury all children."""
@@ -142,9 +148,7 @@ class _Launcher:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._bury(0)
-        for _ in range(_END_SECONDS * 1000 // _AGAIN_MILLISECONDS):
-            if not self._left:
-                return
+        while self._left:
             time.sleep(_AGAIN_MILLISECONDS / 1000)
             self._remove_groups()
 
@@ -167,7 +171,6 @@ def main() -> None:
     settings: dict[str, Any] = json.loads(host.recv(1 << 16))
     try:
         hierarchies = cgroups.usable()
-        cgroups.remove_stale(hierarchies)
         overlay = preparation.enter_stage(settings["etc"])
     except OSError as error:
         host.send(json.dumps({"error": str(error)}).encode())

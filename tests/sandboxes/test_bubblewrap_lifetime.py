@@ -27,6 +27,7 @@ from bubblewrap_here import (
     python,
 )
 
+from turnwise.sandboxes import preparation
 from turnwise.sandboxes.base import Spec
 from turnwise.sandboxes.bubblewrap import BubblewrapSandbox
 from turnwise.sandboxes.errors import SandboxClosedError, SandboxError, SandboxLostError
@@ -49,8 +50,10 @@ def open_files() -> list[str]:
     return sorted(found)
 
 
-def temporary_files() -> set[str]:
-    return {path.name for path in Path("/tmp").iterdir() if not path.name.startswith(("pytest-", "tmp"))}
+def own_mounts(process: int) -> list[str]:
+    """Mounts that a process sees where sandboxes make theirs: other tests may mount elsewhere meanwhile."""
+    points = [line.split()[4] for line in Path(f"/proc/{process}/mountinfo").read_text().splitlines()]
+    return [point for point in points if point == preparation.STAGE or point.startswith(preparation.BOX)]
 
 
 def settled() -> bool:
@@ -59,15 +62,20 @@ def settled() -> bool:
 
 
 @pytest.mark.timeout(300)
-def test_a_thousand_cycles_leave_nothing(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with BubblewrapSandbox(Spec(folder=tmp_path)) as sandbox:
+def test_a_thousand_cycles_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("x")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    spec = Spec(folder=tmp_path / "folder")
+    with BubblewrapSandbox(spec) as sandbox:
         sandbox.run("true")
     gc.collect()
     assert eventually(settled)
-    before = open_files(), Path("/proc/self/mountinfo").read_text(), temporary_files(), len(children(os.getpid()))
+    processes = os.getpid(), launcher_process()
+    before = open_files(), [own_mounts(process) for process in processes], len(children(os.getpid()))
     for cycle in range(CYCLES):
-        sandbox = BubblewrapSandbox(Spec(folder=tmp_path))
+        sandbox = BubblewrapSandbox(spec)
         if cycle % 50 == 0:
             sandbox.run("echo y >new; sleep 60 & setsid sleep 60 &")
         if cycle % 250 == 0:
@@ -76,10 +84,8 @@ def test_a_thousand_cycles_leave_nothing(tmp_path: Path) -> None:
         sandbox.close()
     gc.collect()
     assert eventually(settled), (children(launcher_process()), groups(launcher_process()))
-    after = open_files(), Path("/proc/self/mountinfo").read_text(), temporary_files(), len(children(os.getpid()))
-    assert after == before
-    mounts = Path(f"/proc/{launcher_process()}/mountinfo").read_text().count("\n")
-    assert mounts <= before[1].count("\n") + 1, "the launcher's own namespace has one mount more: what covers /sys"
+    assert (open_files(), [own_mounts(process) for process in processes], len(children(os.getpid()))) == before
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_dropped_sandbox_ends() -> None:
@@ -104,6 +110,7 @@ def test_a_failed_start_leaves_nothing(tmp_path: Path) -> None:
 
 HOST = """
 import sys, threading, time
+from turnwise.sandboxes import preparation
 from turnwise.sandboxes.base import Spec
 from turnwise.sandboxes.bubblewrap import BubblewrapSandbox
 from turnwise.sandboxes.launcher import launcher
@@ -146,8 +153,9 @@ def test_killed_launchers_are_cleaned_up_after_by_the_next() -> None:
 
 def test_a_killed_launcher_is_a_lost_sandbox_and_is_replaced() -> None:
     sandbox = BubblewrapSandbox(Spec())
-    old = launcher_process()
+    old, process = launcher_process(), process_1(sandbox)
     os.kill(old, signal.SIGKILL)
+    assert eventually(lambda: not alive(process))
     with pytest.raises(SandboxLostError):
         sandbox.run("echo x", 30)
     sandbox.close()
@@ -197,6 +205,7 @@ def test_closing_does_not_wait_for_a_command() -> None:
 
 FORKS = """
 import os, sys
+from turnwise.sandboxes import preparation
 from turnwise.sandboxes.base import Spec
 from turnwise.sandboxes.bubblewrap import BubblewrapSandbox
 from turnwise.sandboxes.errors import SandboxClosedError

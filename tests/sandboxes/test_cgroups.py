@@ -103,13 +103,17 @@ def test_plain_folders_are_no_hierarchy(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cgroup", "mountinfo"]
 
 
-def test_stale_groups_go_and_live_ones_stay(tmp_path: Path) -> None:
+def test_stale_groups_are_told_from_live_ones(tmp_path: Path) -> None:
     live = cgroups.group_name(os.getpid(), 1)
     stale = f"turnwise-{os.getpid()}-1-1"  # this number, but a process that began at another time
     for name in (live, stale, "turnwise-4194304000-5-1", "others"):
         (tmp_path / name).mkdir()
-    cgroups.remove_stale([Hierarchy(os.open(tmp_path, os.O_RDONLY), 2, ("pids",))])
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([live, "others"])
+    hierarchy = Hierarchy(os.open(tmp_path, os.O_RDONLY), 2, ("pids",))
+    assert cgroups.stale([hierarchy]) == sorted([stale, "turnwise-4194304000-5-1"])
+    assert cgroups.remove([hierarchy], stale) and cgroups.remove([hierarchy], "not there")
+    (tmp_path / live / "busy").mkdir()
+    assert not cgroups.remove([hierarchy], live)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([live, "others", "turnwise-4194304000-5-1"])
 
 
 def test_a_sandbox_is_in_its_groups() -> None:
