@@ -12,7 +12,8 @@ which follow. No folder stands for the work folder. bash reads byte by byte up t
 how many; only in a locale of single bytes does it count bytes, and to change to that takes as long as reading a
 hundred. So a short command has the length 0 and is ended by a NUL.
 An end mark is `\n<mark> <number> <exit code>\n`. The mark is a secret of the session: a command that prints something
-like it does not confuse the host. A command in session mode could find it out; it could then forge only its own output.
+like it does not confuse the host. A command in session mode could find it out, or redefine what the worker
+uses; it could then forge its own output, and keep processes running, until the next command or interrupt.
 """
 
 from __future__ import annotations
