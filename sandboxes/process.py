@@ -25,6 +25,8 @@ from turnwise.sandboxes.errors import FileTooLargeError, SandboxClosedError, San
 
 _NOTES = ("commands run as you, with your files and your network", "limits other than time and output are not kept")
 _POLL_SECONDS = 0.02
+_ARGUMENT_LIMIT = 20_000
+"""Characters; Linux takes 131,072 bytes in one argument."""
 
 
 class ProcessSandbox(Sandbox):
@@ -78,6 +80,10 @@ class ProcessSandbox(Sandbox):
         if "\0" in command:
             raise ValueError("a command, folder or variable cannot hold a NUL character")
         source = self._in_session(command) if session else command
+        if len(source) > _ARGUMENT_LIMIT:
+            script = self._state / "command"
+            script.write_text(source, encoding="utf-8", errors="surrogatepass")
+            source = f'eval "$(<{quote(str(script))})"'
         folder = posixpath.join(self.workdir, cwd or "")
         if not os.path.isdir(folder):
             return Completed(126, stderr=f"bash: line 1: cd: {folder}: No such file or directory\n")
@@ -181,6 +187,9 @@ class ProcessSandbox(Sandbox):
         self._state.mkdir()
 
     def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
+        for name in extra or {}:
+            if not (name.isidentifier() and name.isascii()):
+                raise ValueError(f"no name for an environment variable: {name!r}")
         path = os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")
         base = {"PATH": path, "HOME": self.workdir, "LANG": "C.UTF-8", "TMPDIR": str(self._tmp)}
         return {**base, **self.spec.env, **(extra or {})}

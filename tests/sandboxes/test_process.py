@@ -34,6 +34,12 @@ def test_commands_begin_in_the_work_folder_with_what_they_are_given(sandbox: Pro
     assert sandbox.run("pwd", cwd="missing").exit_code == 126
 
 
+def test_a_command_of_any_length_runs_and_a_bad_variable_is_refused(sandbox: ProcessSandbox) -> None:
+    assert sandbox.run(f"x={'y' * 300_000}; echo ${{#x}}").stdout == "300000\n"
+    with pytest.raises(ValueError, match="'1 2'"):
+        sandbox.run("true", env={"1 2": ""})
+
+
 def test_a_session_keeps_folder_variables_and_functions(sandbox: ProcessSandbox) -> None:
     sandbox.run("mkdir sub; cd sub; X='a b'; f() { echo f; }", session=True).check()
     assert sandbox.run('pwd; echo "$X"; f', session=True).stdout == f"{sandbox.workdir}/sub\na b\nf\n"
