@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import sys
 import threading
+from functools import cached_property
 from typing import TypeAlias
 
 Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -77,6 +79,12 @@ class ModuleParts:
         indent = " " * node.col_offset if isinstance(node, ast.stmt) else ""
         first_line, *rest = segment.split("\n")
         return "\n".join([first_line, *(line.removeprefix(indent) for line in rest)])
+
+    @cached_property
+    def fixed(self) -> set[str]:
+        """Names of imports, functions and classes, which no statement of a test changes."""
+        kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        return {name for name, statement in self._defined.items() if isinstance(statement, kinds)} | set(dir(builtins))
 
     def is_imported(self, name: str) -> bool:
         """Whether a name is imported from elsewhere than the standard library and the tests' tools."""

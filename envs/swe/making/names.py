@@ -48,10 +48,10 @@ def bound_names(statement: ast.stmt) -> set[str]:
     return names
 
 
-def changed_names(statement: ast.stmt) -> set[str]:
-    """Names whose objects a statement changes, as far as its text tells."""
+def changed_names(part: ast.AST) -> set[str]:
+    """Names whose objects a statement or expression may change: by assignment, a method, or a call that gets them."""
     found: set[str] = set()
-    for node in ast.walk(statement):
+    for node in ast.walk(part):
         if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
             found |= roots(node)
         if isinstance(node, ast.Call):
@@ -67,6 +67,12 @@ def bound_anew(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
         return bound_names(statement)
     return set()
+
+
+def dotted_names(node: ast.AST) -> list[str]:
+    """Names with all attributes after them, `a.b.c`, in a node."""
+    chains = [inner for inner in ast.walk(node) if isinstance(inner, ast.Attribute | ast.Name)]
+    return [text for text in map(ast.unparse, chains) if text.replace(".", "").isidentifier()]
 
 
 def calls(node: ast.AST) -> list[ast.Call]:

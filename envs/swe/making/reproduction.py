@@ -18,6 +18,7 @@ from turnwise.envs.swe.making.names import (
     bound_names,
     calls,
     changed_names,
+    dotted_names,
     free_names,
     roots,
 )
@@ -127,17 +128,17 @@ class _Builder:
         if raising is not None:
             depth = next(i for i, (s, _) in enumerate(self._chain) if s is raising)
             self._chain = self._chain[: depth + 1]
-            return [self._finish(raising.body, raises=_raised_by_with(raising))]
+            return self._variants(raising.body, raises=_raised_by_with(raising))
         if isinstance(statement, ast.Assert):
             test = statement.test
             if isinstance(test, ast.Call) and called_name(test) in _RAISES and len(test.args) >= 2:
-                return [self._raising(test)]
+                return self._raising(test)
             return self._each(self._looks(test))
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             call = statement.value
             name = called_name(call)
             if name in _RAISES and len(call.args) >= 2:
-                return [self._raising(call)]
+                return self._raising(call)
             if name in _COMPARE | _RELATE.keys() and len(call.args) >= 2:
                 return self._each(self._compared(call.args[0], call.args[1], _RELATE.get(name, "==")))
             if name in _LOOK and call.args:
@@ -146,9 +147,9 @@ class _Builder:
                 raise NoReproductionError("the test calls a method of its own class")
         if isinstance(statement, ast.For | ast.While | ast.If | ast.With | ast.Try | ast.FunctionDef | ast.ClassDef):
             raise NoReproductionError("the failure comes up in the head of a block")
-        return [self._finish([statement])]
+        return self._variants([statement])
 
-    def _raising(self, call: ast.Call) -> Reproduction:
+    def _raising(self, call: ast.Call) -> list[Reproduction]:
         """`raises(E, f, x)`: what is called is `f(x)`; `raises(E, lambda: x)`: it is `x`."""
         called = call.args[1]
         if isinstance(called, ast.Lambda) and not called.args.args:
@@ -157,7 +158,7 @@ class _Builder:
             expression = ast.Call(called, call.args[2:], call.keywords)
         line = ast.copy_location(ast.Expr(expression), call)
         line = ast.fix_missing_locations(line)
-        return self._finish([line], raises=_name_of_exception(call.args[0]), generated=True)
+        return self._variants([line], raises=_name_of_exception(call.args[0]), generated=True)
 
     def _each(self, looks: Sequence[tuple[str, ast.expr]]) -> list[Reproduction]:
         """A reproduction for each way of looking, as far as it can be told."""
@@ -165,7 +166,7 @@ class _Builder:
         problem: ValueError | None = None
         for look in looks:
             try:
-                found.append(self._finish([], look))
+                found += self._variants([], look)
             except (NoReproductionError, MissingNameError) as error:
                 problem = error
         if not found and problem is not None:
@@ -190,19 +191,26 @@ class _Builder:
             sides.reverse()
         return [(self._module.text(side), side) for side in sides]
 
-    def _finish(
+    def _variants(
         self,
         body: Sequence[ast.stmt],
         look: tuple[str, ast.expr] | None = None,
         raises: str = "",
         generated: bool = False,
+    ) -> list[Reproduction]:
+        """With no more than what gives names their values, then with all that may change them: running it will tell."""
+        found = [self._finish(body, look, raises, generated, lean) for lean in (True, False)]
+        return found[:1] if found[0] == found[1] else found
+
+    def _finish(
+        self, body: Sequence[ast.stmt], look: tuple[str, ast.expr] | None, raises: str, generated: bool, lean: bool
     ) -> Reproduction:
         ends: list[ast.AST] = [*body, *([look[1]] if look else [])]
         needed = set().union(*map(free_names, ends))
         kept: list[ast.stmt] = []
         texts: list[str] = []
         for statement in self._before():
-            text = self._step(statement, needed)
+            text = self._binding(statement, needed) or ("" if lean else self._changing(statement, needed))
             if text:
                 texts.insert(0, text)
                 kept.append(statement)
@@ -252,31 +260,34 @@ class _Builder:
         for statement, block in reversed(self._chain):
             yield from reversed(block[: next(i for i, s in enumerate(block) if s is statement)])
 
-    def _step(self, statement: ast.stmt, needed: set[str]) -> str:
-        """What has to be kept of a statement, if anything."""
+    def _binding(self, statement: ast.stmt, needed: set[str]) -> str:
+        """A statement that gives something needed its value, or nothing."""
+        return self._module.text(statement) if bound_names(statement) & needed else ""
+
+    def _changing(self, statement: ast.stmt, needed: set[str]) -> str:
+        """What of a statement may change something needed, or nothing. Imports and functions do not change."""
+        changeable = needed - self._module.fixed
         if isinstance(statement, ast.Assert):
-            return self._calls_in([statement.test], needed)
+            return self._calls_in([statement.test], changeable)
         if isinstance(statement, ast.With) and _raised_by_with(statement):
             return ""
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-            if called_name(statement.value) in _COMPARE | _RELATE.keys() | _LOOK:
-                return self._calls_in(statement.value.args, needed)
-            if called_name(statement.value) in _RAISES:
+            name = called_name(statement.value)
+            if name in _COMPARE | _RELATE.keys() | _LOOK:
+                return self._calls_in(statement.value.args, changeable)
+            if name in _RAISES:
                 return ""
-            return self._module.text(statement) if free_names(statement) & needed else ""
-        if isinstance(statement, ast.Expr | ast.Pass | ast.Global | ast.Nonlocal):
-            return ""
-        return self._module.text(statement) if (bound_names(statement) | changed_names(statement)) & needed else ""
+        return self._module.text(statement) if changed_names(statement) & changeable else ""
 
-    def _calls_in(self, expressions: Sequence[ast.expr], needed: set[str]) -> str:
-        """The calls that an assertion makes on something that is needed: they may change it."""
+    def _calls_in(self, expressions: Sequence[ast.expr], changeable: set[str]) -> str:
+        """The calls that an assertion makes on something that they may change."""
         operands: list[ast.expr] = []
         for expression in expressions:
-            operands += (
-                [expression.left, *expression.comparators] if isinstance(expression, ast.Compare) else [expression]
-            )
-        texts = [self._module.text(o) for o in operands if free_names(o) & needed and any(_changing(o, needed))]
-        return "\n".join(texts)
+            if isinstance(expression, ast.Compare):
+                operands += [expression.left, *expression.comparators]
+            else:
+                operands.append(expression)
+        return "\n".join(self._module.text(operand) for operand in operands if changed_names(operand) & changeable)
 
     @cached_property
     def _own_names(self) -> set[str]:
@@ -293,7 +304,8 @@ class _Builder:
         """What of the project is called: a name that is imported from it, or a method of what such a name made."""
         made = dict(pair for node in (*ends, *kept) if isinstance(node, ast.Assign) for pair in self._made_by(node))
         for node in (*ends, *kept):
-            for name in [*map(self._plain_name, calls(node)), *sorted(all_names(node) if node in ends else ())]:
+            names: list[str] = [*map(self._plain_name, calls(node)), *(dotted_names(node) if node in ends else ())]
+            for name in names:
                 root, dot, rest = name.partition(".")
                 if root in made:
                     return made[root] + dot + rest
@@ -323,13 +335,6 @@ def _without_self(text: str) -> str:
 
 def _is_computed(node: ast.expr) -> bool:
     return any(isinstance(inner, ast.Name | ast.Call | ast.Attribute) for inner in ast.walk(node))
-
-
-def _changing(node: ast.expr, needed: set[str]) -> Iterator[bool]:
-    """Whether calls in an expression may change something needed: methods of it, `next(it)`, `f(it)`."""
-    for call in calls(node):
-        arguments = {a.id for a in call.args if isinstance(a, ast.Name)}
-        yield bool((roots(call.func) if isinstance(call.func, ast.Attribute) else set()) & needed or arguments & needed)
 
 
 def _raised_by_with(statement: ast.With) -> str:
