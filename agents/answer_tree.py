@@ -99,7 +99,7 @@ def grow(trunk: Trunk, branches: Sequence[Branch]) -> Tree:
 
     >>> tree = grow(Trunk([5, 6, 7]), [Branch(2, [8, 1], [1], 0), Branch(2, [8, 2, 3], [1, 2], 1)])
     >>> tree.ids, tree.positions, tree.sources
-    ([6, 8, 1, 2], [1, 2, 3, 3], [[1], [1, 3]])
+    ([6, 8, 2], [1, 2, 3], [[1], [1, 2]])
     """
     ids: list[int] = []
     positions: list[int] = []
