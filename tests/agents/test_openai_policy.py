@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -225,6 +226,38 @@ def test_privileged_data_is_never_sent(server: str, local: TransformersPolicy) -
         found = collect(remote(f"{proxy.address}/v1"), envs(), 3, seed=0)
         for trajectory in found:
             assert all(trajectory.privileged["answer"].encode() not in body for body in proxy.requests)
+
+
+def test_the_server_that_transformers_ships(folder: Path, tmp_path: Path) -> None:
+    """It speaks OpenAI's protocol and tells no tokens."""
+    for module in ("transformers.cli.transformers", "fastapi", "uvicorn", "openai"):
+        pytest.importorskip(module)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(folder)]
+    log = tmp_path / "log"
+    with open(log, "w") as output:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"],
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        # The policy itself waits for the server: a connection that is refused is tried again.
+        waiting = Limits(timeout=300.0, retries=600, first_delay=0.5, longest_delay=0.5)
+        policy = OpenAIPolicy(
+            f"http://127.0.0.1:{port}/v1", str(folder), server="openai", max_new_tokens=8, limits=waiting
+        )
+        found = collect(policy, envs(), 4, seed=0)
+        policy.close()
+    finally:
+        process.kill()
+        process.wait()
+    assert all(t.stop_reason != "server_error" and len(t) > 0 for t in found), log.read_text()
+    assert any(turn.action for t in found for turn in t.turns)
+    assert all(turn.response_ids == [] for t in found for turn in t.turns)
 
 
 @pytest.mark.parametrize(
