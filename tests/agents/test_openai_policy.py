@@ -246,7 +246,7 @@ def test_the_server_that_transformers_ships(folder: Path, tmp_path: Path) -> Non
         )
     try:
         # The policy itself waits for the server: a connection that is refused is tried again.
-        waiting = Limits(timeout=300.0, retries=600, first_delay=0.5, longest_delay=0.5)
+        waiting = CallLimits(timeout=300.0, retries=600, first_delay=0.5, longest_delay=0.5)
         policy = OpenAIPolicy(
             f"http://127.0.0.1:{port}/v1", str(folder), server="openai", max_new_tokens=8, limits=waiting
         )
