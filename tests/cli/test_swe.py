@@ -61,7 +61,7 @@ BAD = {
         (["make", "dull", "--sandbox", SANDBOX], "no bug in dull became a task, so no file was written"),
         (["make", "dull", "--sources", "x"], "there is no 'x' in 'dull'"),
         (["make", "dull", "--with", "no-such-thing"], "'no-such-thing' is not installed here"),
-        (["make", "dull", "--sandbox", "chroot"], "--sandbox must be one of auto, bubblewrap, process"),
+        (["make", "dull", "--sandbox", "chroot"], "--sandbox must be one of auto, bubblewrap, docker, process"),
         (["make", "dull", "--out", "no/folder.json"], "--out: there is no folder 'no'"),
         (["show", "nowhere.json"], "There is no file 'nowhere.json'. Make one with: turnwise swe make"),
         (["show", "dull/words.py"], "'dull/words.py': "),

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from turnwise.envs.swe.making.loading import ProjectError
 from turnwise.envs.swe.tasks import Project
-from turnwise.envs.swe.toolchain import Toolchain, host_toolchain
+from turnwise.envs.swe.toolchain import Toolchain, host_toolchain, installed_closure
 from turnwise.envs.swe.trees import tree_folder
 from turnwise.sandboxes import Limits, Sandbox, SandboxUnavailableError, Spec
 from turnwise.sandboxes.opening import opener, unavailable
 
-BACKENDS = ("auto", "bubblewrap", "process")
+BACKENDS = ("auto", "bubblewrap", "docker", "process")
 LIMITS = Limits(memory_bytes=3 * 2**30, processes=512, timeout=1200.0)
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -53,8 +53,9 @@ def open_workplaces(project: Project, backend: str, count: int) -> Iterator[list
 
     Args:
         project: What they hold.
-        backend: `bubblewrap`, or `process` for a project that you trust, without isolation; `auto` is `bubblewrap`, or
-            an error that says so.
+        backend: `bubblewrap`, with this Python and what is installed for it; `docker`, with the Python and pytest of
+            the default image; `process`, without isolation, for a project that you trust. `auto` is the first of the
+            first two that works here.
         count: How many.
 
     Raises:
@@ -64,15 +65,7 @@ def open_workplaces(project: Project, backend: str, count: int) -> Iterator[list
     if backend not in BACKENDS:
         raise ValueError(f"--sandbox must be one of {', '.join(BACKENDS)}; got {backend!r}")
     name = _choose() if backend == "auto" else backend
-    if name == "process":
-        _check_installed(project)
-        path = os.environ.get("PATH", os.defpath)
-        toolchain = Toolchain(sys.executable, env={"PATH": f"{os.path.dirname(sys.executable)}:{path}"})
-    else:
-        try:
-            toolchain = host_toolchain(project.requires)
-        except SandboxUnavailableError as error:
-            raise ProjectError(str(error)) from error
+    toolchain = _toolchain(name, project)
     spec = Spec(folder=tree_folder(project.files), limits=LIMITS, mounts=toolchain.mounts, env=toolchain.env)
     open_one = opener(name, spec)
     with ExitStack() as stack:
@@ -81,19 +74,31 @@ def open_workplaces(project: Project, backend: str, count: int) -> Iterator[list
 
 
 def _choose() -> str:
-    reason = unavailable("bubblewrap")
-    if reason is not None:
+    reasons = {name: unavailable(name) for name in ("bubblewrap", "docker")}
+    works = next((name for name, reason in reasons.items() if reason is None), None)
+    if works is None:
+        told = " ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise SandboxUnavailableError(
-            f"the tests of a stranger's project are not run without a sandbox. bubblewrap: {reason} For a project that "
-            "you trust: --sandbox process"
+            f"the tests of a stranger's project are not run without a sandbox. {told} For a project that you trust: "
+            "--sandbox process"
         )
-    return "bubblewrap"
+    return works
 
 
-def _check_installed(project: Project) -> None:
-    from turnwise.envs.swe.toolchain import installed_closure
-
+def _toolchain(backend: str, project: Project) -> Toolchain:
+    """The Python that runs the tests."""
+    if backend == "docker":
+        if project.requires:
+            raise ProjectError(
+                f"the docker image has pytest only, and the tests need {', '.join(project.requires)}: use "
+                "--sandbox bubblewrap"
+            )
+        return Toolchain("python3", env={"PATH": "/usr/local/bin:/usr/bin:/bin"})
     try:
+        if backend == "bubblewrap":
+            return host_toolchain(project.requires)
         installed_closure(["pytest", *project.requires])
     except SandboxUnavailableError as error:
         raise ProjectError(str(error)) from error
+    path = os.environ.get("PATH", os.defpath)
+    return Toolchain(sys.executable, env={"PATH": f"{os.path.dirname(sys.executable)}:{path}"})

@@ -38,7 +38,7 @@ def make(
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=8, help="Candidates tried at a time.")] = 2,
     sandbox: Annotated[
-        str, typer.Option(help="Where the tests run: auto, bubblewrap, or process (no isolation).")
+        str, typer.Option(help="Where the tests run: auto, bubblewrap, docker, or process (no isolation).")
     ] = "auto",
     skip_red: Annotated[
         bool, typer.Option("--skip-red", help="Leave out tests that fail before anything was changed.")

@@ -122,7 +122,7 @@ def test_a_single_module_gives_what_it_has(tmp_path: Path) -> None:
     assert task.fail_to_pass == ("test_double.py::test_double",)
     assert task.pass_to_pass == ("test_double.py::test_something_else",)
     assert task.issue == (
-        "`double(2)` gives `0`\n\nSteps to reproduce:\n\n"
+        "`double(2)` gives `0`\n\nTo reproduce:\n\n"
         "```python\nfrom double import double\n\nprint(double(2))\n```\n\n"
         "Expected: `4`\n\nActual: `0`\n\nVersion: double 0\n"
     )
@@ -161,11 +161,25 @@ def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
         make_tasks(project, count=1, backend=BACKEND)
 
 
-def test_a_sandbox_that_isolates_is_what_auto_means(tmp_path: Path) -> None:
-    skip_without("bubblewrap", unavailable("bubblewrap"))
+@pytest.mark.parametrize("backend", ["bubblewrap", "docker"])
+def test_each_sandbox_that_isolates_can_run_a_suite(backend: str, tmp_path: Path) -> None:
+    skip_without(backend, unavailable(backend))
     project = read_project(str(write(tmp_path / "double", MODULE)))
-    with open_workplaces(project, "auto", 1) as [place]:
+    with open_workplaces(project, backend, 1) as [place]:
         assert place.sandbox.isolation.network
         assert run_suite(place, ["test_double.py"]).outcomes == dict.fromkeys(
             ["test_double.py::test_double", "test_double.py::test_something_else"], "passed"
         )
+
+
+def test_auto_isolates(tmp_path: Path) -> None:
+    skip_without("bubblewrap", unavailable("bubblewrap"))
+    project = read_project(str(write(tmp_path / "double", MODULE)))
+    with open_workplaces(project, "auto", 1) as [place]:
+        assert place.sandbox.backend == "bubblewrap"
+
+
+def test_what_the_docker_image_lacks_is_told(tmp_path: Path) -> None:
+    project = replace(read_project(str(write(tmp_path / "double", MODULE))), requires=("hypothesis",))
+    with pytest.raises(ProjectError, match="and the tests need hypothesis"), open_workplaces(project, "docker", 1):
+        pass
