@@ -38,6 +38,8 @@ class KeptCaches:
         self.tokens = tokens
         self.shortest = shortest
         self.held = 0
+        self.epoch = 0
+        """How often all of them were dropped: what was begun before must not be kept."""
         self._unknown = 0
         self._entries: OrderedDict[str, Kept] = OrderedDict()
 
@@ -104,6 +106,7 @@ class KeptCaches:
         """Drop all of them: the weights that computed them are gone."""
         self._entries.clear()
         self.held = 0
+        self.epoch += 1
 
     def _remove(self, key: str) -> Kept:
         kept = self._entries.pop(key)

@@ -51,8 +51,8 @@ class KeyValueBuffer:
         """Make room for this many rows and columns; what is there stays."""
         if rows <= self.rows and columns <= self.columns:
             return
-        # By half as much again, so that a growing conversation is not copied at every step.
-        rows = max(rows, self.rows)
+        # By half as much again, so that what grows bit by bit is not copied every time.
+        rows = self.rows if rows <= self.rows else max(rows, self.rows * 3 // 2)
         columns = self.columns if columns <= self.columns else max(columns, self.columns * 3 // 2)
         self._layers = [(_grown(k, rows, columns), _grown(v, rows, columns)) for k, v in self._layers]
         self.rows, self.columns = rows, columns

@@ -59,7 +59,7 @@ def score_trees(
     found = [("", []) if kept is None else kept.take("", [*trunk.ids[: trunk.needed], 0]) for trunk in trunks]
     known = [len(layers[0][0]) if layers else 0 for _, layers in found]
     new = [max(1, trunk.needed - length) for trunk, length in zip(trunks, known, strict=True)]
-    for batch in sub_batches(new, rows=batch_size, tokens=batch_tokens):
+    for batch in _batches(trunks, new, batch_size, batch_tokens, 0 if kept is None else kept.tokens):
         members = [trunks[i] for i in batch]
         buffer = KeyValueBuffer()
         buffer.reserve(len(batch), max(trunk.needed for trunk in members))
@@ -145,6 +145,16 @@ def sequence_logprobs(
     logits = logits_at(model, ids, (mask.cumsum(-1) - 1).clamp(min=0), rows, where - 1, mask=mask).float()
     chosen = torch.log_softmax(logits, dim=-1).gather(1, ids[rows, where][:, None])[:, 0]
     return list(torch.split(chosen, [len(ps) for ps in positions]))
+
+
+def _batches(
+    trunks: Sequence[Trunk], new: Sequence[int], rows: int, tokens: int, cache_tokens: int
+) -> Iterator[list[int]]:
+    """Trunks that share a pass: few enough new tokens to read, and few enough in all to hold."""
+    for batch in sub_batches(new, rows=rows, tokens=tokens):
+        whole = [trunks[i].needed for i in batch]
+        for part in sub_batches(whole, rows=rows, tokens=max(tokens, cache_tokens)):
+            yield [batch[i] for i in part]
 
 
 def _read_trunks(

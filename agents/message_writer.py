@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,21 @@ from turnwise.agents.generation import Row, SamplingOptions, append_tokens
 from turnwise.agents.kept_caches import KeptCaches
 from turnwise.agents.kv_buffer import KeyValueBuffer
 from turnwise.agents.row_pass import read_tokens
+
+
+@dataclass
+class _Running:
+    """A row that is being written.
+
+    Attributes:
+        row: The message.
+        length: Tokens of it that are in the buffer: all but the last one that was sampled.
+        epoch: Of the caches when it began, see `KeptCaches`.
+    """
+
+    row: Row
+    length: int
+    epoch: int
 
 
 class MessageWriter:
@@ -58,9 +74,7 @@ class MessageWriter:
         self.autocast = autocast
         self._buffer = KeyValueBuffer()
         self._waiting: deque[Row] = deque()
-        self._running: list[Row] = []
-        self._lengths: list[int] = []
-        """Tokens of each running row that are in the buffer: all but the last one that was sampled."""
+        self._running: list[_Running] = []
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._running)
@@ -69,18 +83,24 @@ class MessageWriter:
         """Let these rows be written, as soon as there is room."""
         self._waiting.extend(rows)
 
+    def withdraw(self, row: Row) -> None:
+        """Nobody waits for this row any more. If it is running, it leaves with the next step."""
+        if row in self._waiting:
+            self._waiting.remove(row)
+        row.done = True
+
     def step(self) -> list[Row]:
         """Write one token into each running row, or begin those for which there is room; return who is finished."""
         try:
             admitted = self._admit()
-            for batch in admitted:
-                self._read_prompts(batch)
-            if not admitted:
-                self._write_tokens()
+            for places in admitted:
+                self._read_prompts(places)
+            if not admitted and self._running:
+                self._forward(0, self._running, [[running.row.ids[-1]] for running in self._running])
         except BaseException:
             self.clear()
             raise
-        finished = self._leave([i for i, row in enumerate(self._running) if row.done])
+        finished = self._leave([place for place, running in enumerate(self._running) if running.row.done])
         if not self:
             self._buffer.release()
         return finished
@@ -89,14 +109,13 @@ class MessageWriter:
         """Drop all rows, for example because a pass ran out of memory."""
         self._waiting.clear()
         self._running.clear()
-        self._lengths.clear()
         self._buffer.release()
 
     def _admit(self) -> list[list[int]]:
         """Give places to waiting rows; return the places in batches whose new tokens are of similar number."""
         first = len(self._running)
         chosen: list[Row] = []
-        width = max((self._need(row) for row in self._running), default=0)
+        width = max((self._need(running.row) for running in self._running), default=0)
         while self._waiting and first + len(chosen) < self.batch_size:
             width = max(width, self._need(self._waiting[0]))
             if (first + len(chosen) + 1) * width > self.buffer_tokens and first + len(chosen) > 0:
@@ -113,8 +132,7 @@ class MessageWriter:
             batches.append(list(range(len(self._running), len(self._running) + len(batch))))
             for i in batch:
                 self._buffer.load(len(self._running), found[i])
-                self._running.append(chosen[i])
-                self._lengths.append(known[i])
+                self._running.append(_Running(chosen[i], known[i], self.kept.epoch))
         return batches
 
     def _need(self, row: Row) -> int:
@@ -122,35 +140,30 @@ class MessageWriter:
 
     def _read_prompts(self, places: Sequence[int]) -> None:
         """Send what is new of these rows' prompts through the model, and sample the first token of each."""
-        rows = [self._running[i] for i in places]
-        past = [self._lengths[i] for i in places]
-        new = [list(row.prompt[length:]) for row, length in zip(rows, past, strict=True)]
-        self._forward(places[0], rows, past, new)
+        members = [self._running[place] for place in places]
+        self._forward(places[0], members, [list(running.row.prompt[running.length :]) for running in members])
 
-    def _write_tokens(self) -> None:
-        rows = self._running
-        if rows:
-            self._forward(0, rows, list(self._lengths), [[row.ids[-1]] for row in rows])
-
-    def _forward(self, first: int, rows: Sequence[Row], past: list[int], new: Sequence[list[int]]) -> None:
+    def _forward(self, first: int, members: Sequence[_Running], new: Sequence[list[int]]) -> None:
+        """Read new tokens of rows that lie side by side, and sample the next one of each."""
         with precision(self.model, self.autocast):
+            past = [running.length for running in members]
             logits = read_tokens(self.model, self._buffer, first, past, new, self.pad_id)
-        append_tokens(rows, logits.float(), self.options)
-        for i, (row, tokens) in enumerate(zip(rows, new, strict=True), start=first):
-            self._lengths[i] += len(tokens)
-            row.done = self.is_complete(row.ids) or len(row.ids) >= self.options.max_new_tokens
+        append_tokens([running.row for running in members], logits.float(), self.options)
+        for running, tokens in zip(members, new, strict=True):
+            row = running.row
+            running.length += len(tokens)
+            row.done = row.done or self.is_complete(row.ids) or len(row.ids) >= self.options.max_new_tokens
 
     def _leave(self, places: Sequence[int]) -> list[Row]:
         """Take finished rows out; the last running row moves into each gap."""
-        finished = [self._running[i] for i in places]
-        for i in reversed(places):
-            row, length = self._running[i], self._lengths[i]
-            if row.key:
-                self.kept.put(row.key, [*row.prompt, *row.ids][:length], self._buffer.take(i, length))
-            last = len(self._running) - 1
-            if i < last:
-                self._buffer.move(last, i, self._lengths[last])
-                self._running[i], self._lengths[i] = self._running[last], self._lengths[last]
-            self._running.pop()
-            self._lengths.pop()
+        finished = [self._running[place].row for place in places]
+        for place in reversed(places):
+            gone, last = self._running[place], self._running.pop()
+            # With other weights than it began with, a row's keys and values are a mixture.
+            if gone.row.key and gone.epoch == self.kept.epoch:
+                ids = [*gone.row.prompt, *gone.row.ids][: gone.length]
+                self.kept.put(gone.row.key, ids, self._buffer.take(place, gone.length))
+            if last is not gone:
+                self._buffer.move(len(self._running), place, last.length)
+                self._running[place] = last
         return finished

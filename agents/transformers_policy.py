@@ -18,6 +18,7 @@ from turnwise.agents.forward import forward, keeps_last_logits, left_pad, precis
 from turnwise.agents.generation import Row, SamplingOptions, generate
 from turnwise.agents.kept_caches import KeptCaches
 from turnwise.agents.likelihood import sequence_logprobs
+from turnwise.agents.loading import load, longest_context, stop_ids
 from turnwise.agents.message_writer import MessageWriter
 from turnwise.agents.policy import Context, Decision
 from turnwise.agents.seeding import stream
@@ -112,14 +113,14 @@ class TransformersPolicy:
             include_instructions=include_instructions,
             max_observation_tokens=max_observation_tokens,
         )
-        self.max_length = max_length or _longest_context(model)
+        self.max_length = max_length or longest_context(model)
         self.batch_size = batch_size or 1_000_000
         self.batch_tokens = batch_tokens
         self.autocast = autocast
         self.stop = stop
         self.answer_prefix = answer_prefix
         self.answer_suffix = answer_suffix
-        self._stop_ids = _stop_ids(model, tokenizer, self.chat)
+        self._stop_ids = stop_ids(model, tokenizer, self.chat)
         self._pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self._can_complete: dict[int, bool] = {}
         self._kept = KeptCaches(cache_tokens)
@@ -190,13 +191,16 @@ class TransformersPolicy:
         self._decided = {t: found for t, found in self._decided.items() if found[0] != episode_id}
         for _, _, row in list(self._asked.values()):
             if row.key == episode_id:
-                row.key, row.done = "", True
+                row.key = ""
                 del self._asked[id(row)]
+                if self._writer is not None:
+                    self._writer.withdraw(row)
 
     def weights_changed(self) -> None:
         """Drop all that was computed with the old weights. A trainer calls it after each update.
 
-        Without it, a change is noticed by the next `act`: the numbers are sampled, see `WeightsWatch`.
+        Without it, a change is noticed by the next `act`: the numbers are sampled, see `WeightsWatch`. Messages that
+        are just being written go on with what they have read.
         """
         self._kept.clear()
 
@@ -280,6 +284,8 @@ class TransformersPolicy:
 
     def _open_writer(self) -> MessageWriter:
         if self._writer is None or self._writer.model is not self.model:
+            if self._writer:
+                raise RuntimeError("the policy's model was replaced while messages were being written")
             self._writer = MessageWriter(
                 self.model,
                 self._kept,
@@ -295,18 +301,18 @@ class TransformersPolicy:
 
     def _begin(self, contexts: Sequence[Context]) -> list[int]:
         """Queue contexts; return the numbers under which `_advance` will have their decisions."""
-        self._notice_new_weights()
+        if not self._asked:  # nobody trains in the middle of a rollout, and looking takes time
+            self._notice_new_weights()
         tickets: list[int] = []
-        for context in contexts:
+        for context, prompt in [(context, self.conversation.prompt(context)) for context in contexts]:
             tickets.append(next(self._tickets))
-            prompt = self.conversation.prompt(context)
             if len(prompt.ids) + self.options.max_new_tokens > self.max_length:
                 self._decided[tickets[-1]] = context.episode_id, Decision("", stop_reason="context_overflow")
                 continue
             row = Row(prompt.ids, stream(self.seed, context.episode_id, context.turn), key=context.episode_id)
-            self._asked[id(row)] = tickets[-1], prompt, row
             if self._can_continue:
                 self._open_writer().add([row])
+            self._asked[id(row)] = tickets[-1], prompt, row
         return tickets
 
     def _advance(self) -> dict[int, tuple[str, Decision]]:
@@ -359,33 +365,3 @@ class TransformersPolicy:
             piece = self._text([newest])
             self._can_complete[newest] = not self.stop.triggers or any(c in piece for c in self.stop.triggers)
         return self._can_complete[newest] and self.stop.is_complete(self._text(ids))
-
-
-def load(name: str, tokenizer: Any = None, *, device: str | torch.device, dtype: str | torch.dtype) -> tuple[Any, Any]:
-    """A model and its tokenizer by name or path, on a device."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
-    from transformers.models.auto.tokenization_auto import get_tokenizer_config
-
-    if tokenizer is None:
-        # Transformers 5 puts the class that belongs to the model's type in place of a generic one, and with it other
-        # rules for splitting words: the same text would become other tokens than the model was trained on.
-        generic = get_tokenizer_config(name).get("tokenizer_class") in ("PreTrainedTokenizerFast", "TokenizersBackend")
-        tokenizer = (PreTrainedTokenizerFast if generic else AutoTokenizer).from_pretrained(name)
-    if device == "auto":
-        has_mps = torch.backends.mps.is_available()
-        device = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
-    return model.to(device), tokenizer
-
-
-def _longest_context(model: Any) -> int:
-    configuration = getattr(model.config, "get_text_config", lambda: model.config)()
-    longest: int = getattr(configuration, "max_position_embeddings", None) or 1_000_000
-    return longest
-
-
-def _stop_ids(model: Any, tokenizer: Any, chat: ChatFormat) -> frozenset[int]:
-    """End-of-turn, end-of-text, and whatever else the model's own generation settings stop at."""
-    configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    listed = configured if isinstance(configured, list) else [configured]
-    return frozenset(i for i in [chat.end_of_turn_id, tokenizer.eos_token_id, *listed] if i is not None)

@@ -234,8 +234,9 @@ def test_answers_come_one_by_one_and_can_be_withdrawn(tokenizer: Any) -> None:
     expected = policy_of(model, tokenizer).act(contexts)
     policy.submit(contexts[:2])
     assert policy.decided(timeout=0.0) == []
-    policy.submit([Context("long", "", ["word " * 3000])])
+    policy.submit([Context("long", "", ["word " * 3000]), Context("never", "", ["begun"])])
     policy.forget("e1")
+    policy.forget("never")
     inside = policy.act(contexts[2:])  # others may be under way
     assert_same(inside, expected[2:])
     found: dict[str, Decision] = {}
@@ -244,6 +245,19 @@ def test_answers_come_one_by_one_and_can_be_withdrawn(tokenizer: Any) -> None:
     assert_same([found["e0"]], expected[:1])
     assert found["long"].stop_reason == "context_overflow"
     assert policy.decided() == []
+
+
+def test_what_was_begun_with_old_weights_is_not_kept(tokenizer: Any) -> None:
+    policy = policy_of(random_model("llama", len(tokenizer)), tokenizer)
+    policy.submit([Context("e", "", ["a task"])])
+    assert policy.decided(timeout=0.0) == []
+    policy.weights_changed()
+    [(name, decision)] = policy.decided()
+    assert name == "e" and len(decision.response_ids) > 1 and len(policy._kept) == 0
+    policy.submit([Context("e", "", ["a task"])])
+    policy.model = random_model("llama", len(tokenizer), seed=1)
+    with pytest.raises(RuntimeError, match="model was replaced"):
+        policy.decided()
 
 
 def test_a_pass_that_fails_leaves_the_policy_usable(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
