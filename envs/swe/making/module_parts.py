@@ -87,14 +87,9 @@ class ModuleParts:
         return {name for name, statement in self._defined.items() if isinstance(statement, kinds)} | set(dir(builtins))
 
     def is_imported(self, name: str) -> bool:
-        """Whether a name is imported from elsewhere than the standard library and the tests' tools."""
+        """Whether a name is imported, neither from the standard library nor from the tests' tools."""
         statement = self._defined.get(name)
-        if isinstance(statement, ast.ImportFrom):
-            return not _is_tool(statement.module or "")
-        if isinstance(statement, ast.Import):
-            alias = next(a for a in statement.names if (a.asname or a.name).split(".")[0] == name)
-            return not _is_tool(alias.name)
-        return False
+        return statement is not None and is_from_elsewhere(statement)
 
     def lines_for(self, names: set[str], missing: set[str]) -> list[str]:
         """Lines that define names, with all that they need themselves.
@@ -126,6 +121,13 @@ class ModuleParts:
             seen |= known
             waiting += sorted(known)
         return [*_sorted_imports(imports), *(text for _, text in sorted(others.items()))]
+
+
+def is_from_elsewhere(statement: ast.stmt) -> bool:
+    """Whether a statement imports from neither the standard library nor the tests' tools."""
+    if isinstance(statement, ast.ImportFrom):
+        return not _is_tool(statement.module or "")
+    return isinstance(statement, ast.Import) and not any(_is_tool(alias.name) for alias in statement.names)
 
 
 def _is_tool(module: str) -> bool:

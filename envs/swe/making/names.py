@@ -75,6 +75,22 @@ def dotted_names(node: ast.AST) -> list[str]:
     return [text for text in map(ast.unparse, chains) if text.replace(".", "").isidentifier()]
 
 
+def called_chain(node: ast.expr) -> str:
+    """`a.b` for `a.b(1)`, `a.b[int](1)`, `a(1).b()` and `a.b(1)(2)`; nothing where something else is called.
+
+    >>> called_chain(ast.parse("Stats([1]).mean()", mode="eval").body)
+    'Stats.mean'
+    """
+    if isinstance(node, ast.Call):
+        return called_chain(node.func)
+    if isinstance(node, ast.Subscript):
+        return called_chain(node.value)
+    if isinstance(node, ast.Attribute):
+        root = called_chain(node.value)
+        return f"{root}.{node.attr}" if root else ""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def calls(node: ast.AST) -> list[ast.Call]:
     """The calls in a node, outermost first."""
     return [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]

@@ -11,11 +11,12 @@ from functools import cached_property
 from typing import TypeAlias
 
 from turnwise.envs.swe.making.cutting import split_id
-from turnwise.envs.swe.making.module_parts import MissingNameError, ModuleParts
+from turnwise.envs.swe.making.module_parts import MissingNameError, ModuleParts, is_from_elsewhere
 from turnwise.envs.swe.making.names import (
     all_names,
     bound_anew,
     bound_names,
+    called_chain,
     calls,
     changed_names,
     dotted_names,
@@ -302,31 +303,27 @@ class _Builder:
 
     def _callee(self, ends: Sequence[ast.AST], kept: Sequence[ast.stmt]) -> str:
         """What of the project is called: a name that is imported from it, or a method of what such a name made."""
-        made = dict(pair for node in (*ends, *kept) if isinstance(node, ast.Assign) for pair in self._made_by(node))
+        inside = {name for statement in kept if is_from_elsewhere(statement) for name in bound_names(statement)}
+
+        def is_imported(name: str) -> bool:
+            return name in inside or self._module.is_imported(name)
+
+        made = {}
         for node in (*ends, *kept):
-            names: list[str] = [*map(self._plain_name, calls(node)), *(dotted_names(node) if node in ends else ())]
-            for name in names:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call | ast.Subscript):
+                maker = called_chain(node.value).split(".")
+                if is_imported(maker[0]) and isinstance(node.targets[0], ast.Name):
+                    # `Cache.from_file(…)` makes a Cache; what `open_cache(…)` makes has no better name.
+                    made[node.targets[0].id] = maker[0] if maker[0][:1].isupper() else ".".join(maker)
+        for node in (*ends, *kept):
+            names = [called_chain(call) for call in calls(node)]
+            for name in [*names, *(dotted_names(node) if node in ends else [])]:
                 root, dot, rest = name.partition(".")
                 if root in made:
                     return made[root] + dot + rest
-                if self._module.is_imported(root):
+                if is_imported(root):
                     return name
         return ""
-
-    def _made_by(self, statement: ast.Assign) -> Iterator[tuple[str, str]]:
-        """`cache`, `LRU` for `cache = LRU(2)`."""
-        if isinstance(statement.value, ast.Call) and isinstance(statement.targets[0], ast.Name):
-            name = self._plain_name(statement.value)
-            if self._module.is_imported(name.split(".")[0]):
-                yield statement.targets[0].id, name
-
-    def _plain_name(self, call: ast.Call) -> str:
-        """`a.b` for `a.b(1)`, for `a.b[int](1)` and for `a.b(1)(2)`; nothing where something else is called."""
-        function = call.func
-        while isinstance(function, ast.Call | ast.Subscript):
-            function = function.func if isinstance(function, ast.Call) else function.value
-        name = self._module.text(function)
-        return name if name.replace(".", "").isidentifier() else ""
 
 
 def _without_self(text: str) -> str:
