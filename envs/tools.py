@@ -16,6 +16,11 @@ from typing import Any, TypeVar
 _Method = TypeVar("_Method", bound=Callable[..., str])
 
 
+_TAG = re.compile(r"<(?=/?(?:think|thinking|reasoning|scratchpad|tool_call)>)", re.IGNORECASE)
+"""Where a tag begins that `parse_action` would take for its own, wherever it stands."""
+_ESCAPED = r"\\u003c"
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """One call of one tool.
@@ -45,7 +50,8 @@ class ToolCall:
             return f"{self.name}[]"
         if len(values) == 1 and isinstance(values[0], str) and _is_plain(values[0]):
             return f"{self.name}[{values[0]}]"
-        return f"<tool_call>{json.dumps(self.to_json(), ensure_ascii=False)}</tool_call>"
+        block = json.dumps(self.to_json(), ensure_ascii=False)
+        return f"<tool_call>{_TAG.sub(_ESCAPED, block)}</tool_call>"
 
 
 def _is_plain(text: str) -> bool:

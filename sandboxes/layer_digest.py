@@ -81,7 +81,7 @@ class LayerDigest:
         if node.kind == "whiteout":
             return [_line(node.name, b"-")] if below.status(node.name) else []
         if node.kind == "link":
-            target = os.fsencode(os.readlink(node.name, dir_fd=node.folder))
+            target = os.fsencode(node.target)
             return [] if below.target(node.name) == target else [_line(node.name, b"l", target)]
         if node.kind == "special":
             return [_line(node.name, b"s", str(stat.S_IFMT(node.status.st_mode)).encode())]

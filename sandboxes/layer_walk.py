@@ -21,7 +21,7 @@ OVERLAY_PREFIXES = ("trusted.overlay.", "user.overlay.")
 OPAQUE = "opaque"
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)
 """It is not there any more, or something else is."""
 
 
@@ -33,12 +33,14 @@ class Node(NamedTuple):
         status: What `lstat` says.
         folder: An open descriptor of the folder that holds it; of itself, if it is a folder. Valid until the next step.
         opaque: A folder that hides the one below it.
+        target: Where a link leads.
     """
 
     name: str
     status: os.stat_result
     folder: int
     opaque: bool = False
+    target: str = ""
 
     @property
     def kind(self) -> str:
@@ -118,7 +120,8 @@ def walk(root: int) -> Iterator[Node | None]:
             try:
                 status = os.stat(name, dir_fd=cursor.folder, follow_symlinks=False)
                 if not stat.S_ISDIR(status.st_mode):
-                    yield Node(name, status, cursor.folder)
+                    target = os.readlink(name, dir_fd=cursor.folder) if stat.S_ISLNK(status.st_mode) else ""
+                    yield Node(name, status, cursor.folder, target=target)
                     continue
                 mode = _open_up(cursor.folder, name, status, stat.S_IRUSR | stat.S_IXUSR)
                 cursor.enter(name)
@@ -171,9 +174,9 @@ def segments(descriptor: int) -> Iterator[tuple[int, int]]:
     while at < end:
         try:
             start = os.lseek(descriptor, at, os.SEEK_DATA)
-        except OSError:  # nothing but a hole is left
+            at = os.lseek(descriptor, start, os.SEEK_HOLE)
+        except OSError:  # nothing but a hole is left, or it has become shorter meanwhile
             return
-        at = os.lseek(descriptor, start, os.SEEK_HOLE)
         yield start, at - start
 
 

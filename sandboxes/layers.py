@@ -221,7 +221,7 @@ def _record(node: Node) -> dict[str, Any]:
         record["opaque"] = node.opaque
         record["attributes"] = _attributes(node.folder)
     elif kind == "link":
-        record["target"] = os.readlink(node.name, dir_fd=node.folder)
+        record["target"] = node.target
     elif kind == "file":
         record["size"] = status.st_size
         if status.st_nlink > 1:

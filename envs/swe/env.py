@@ -10,7 +10,7 @@ from os import PathLike
 from typing import Any, ClassVar
 
 from turnwise.envs.core import Snapshot, ToolCall, TurnEnv, tool
-from turnwise.envs.swe import oracle, workspace
+from turnwise.envs.swe import oracle, workshop, workspace
 from turnwise.envs.swe.assignments import Assignment, Changes
 from turnwise.envs.swe.grades import GRADES, digest_of
 from turnwise.envs.swe.grading import LEVELS, grade
@@ -139,12 +139,13 @@ class SWEEnv(TurnEnv):
         self._task = self._list.assignment(task_id)
         self._results, self._digest = (), None
         self._box.put(None)
-        self._box.put(self.workshop.open(self._task))
+        self._box.put(self.workshop.open(self._task, self._box))
         return self._introduction()
 
     def close(self) -> None:
-        """Close the sandbox."""
+        """Close the sandbox, and the warm ones if no other environment uses them."""
         self._box.put(None)
+        workshop.leave(self._box)
         super().close()
 
     # What the agent can do
@@ -229,7 +230,7 @@ class SWEEnv(TurnEnv):
         task = self._list.assignment(self._task_id)
         if saved.files is not None:
             if self._box.sandbox is None or task is not self._task:
-                self._box.put(self.workshop.open(task))
+                self._box.put(self.workshop.open(task, self._box))
             self._box.live.restore(saved.files)
             self._digest = saved.files.digest
         self._task = task
@@ -244,7 +245,7 @@ class SWEEnv(TurnEnv):
         twin._np_random = None
         twin._box = _Box()
         if self._box.sandbox is not None:
-            twin._box.put(self.workshop.fork(self._box.sandbox, self._assignment))
+            twin._box.put(self.workshop.fork(self._box.sandbox, self._assignment, twin._box))
         moment = Snapshot(
             env=type(self).__name__,
             task_id=self._task_id,
@@ -328,7 +329,7 @@ class SWEEnv(TurnEnv):
     def _test(self, tests: Sequence[str], files: Changes) -> TestRun:
         """Run tests in a fresh sandbox."""
         task = self._assignment
-        with self.workshop.open(task) as sandbox:
+        with self.workshop.open(task, self._box) as sandbox:
             return run_tests(
                 sandbox,
                 tests,

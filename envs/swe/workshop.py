@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -15,6 +17,7 @@ from turnwise.envs.swe.inside import run_program
 from turnwise.envs.swe.toolchain import SYSTEM_PATH, Toolchain, host_toolchain
 from turnwise.envs.swe.trees import swe_cache
 from turnwise.sandboxes import Limits, Sandbox, SandboxUnavailableError, Spec
+from turnwise.sandboxes.errors import SandboxClosedError
 from turnwise.sandboxes.opening import opener
 from turnwise.sandboxes.pool import SandboxPool
 
@@ -45,23 +48,32 @@ class Workshop:
     require: tuple[str, ...] | None = None
     warm: int = 0
 
-    def open(self, task: Assignment) -> Sandbox:
+    def open(self, task: Assignment, user: object) -> Sandbox:
         """A sandbox with what the agent finds at first.
+
+        Args:
+            task: What is worked on.
+            user: Who asks. Sandboxes are kept warm until all who asked for such have called `leave`, or are gone.
 
         Raises:
             SandboxError: There is none to be had, or it has no Python that could run the tests.
         """
         spec, open_spec = self._spec(task)
-        return _pool(spec, open_spec, self.warm).take() if self.warm else open_spec(spec)
+        if self.warm:
+            with contextlib.suppress(SandboxClosedError):  # closed meanwhile, to make room
+                return _pool(spec, open_spec, self.warm, user).take()
+        return open_spec(spec)
 
-    def fork(self, sandbox: Sandbox, task: Assignment) -> Sandbox:
-        """Another sandbox with the same files.
+    def fork(self, sandbox: Sandbox, task: Assignment, user: object) -> Sandbox:
+        """Another sandbox with the same files. Arguments as those of `open`.
 
         Raises:
             SandboxError: Either failed.
         """
-        spec, open_spec = self._spec(task)
-        return _pool(spec, open_spec, self.warm).fork(sandbox) if self.warm else sandbox.fork()
+        if self.warm:
+            with contextlib.suppress(SandboxClosedError):
+                return _pool(*self._spec(task), self.warm, user).fork(sandbox)
+        return sandbox.fork()
 
     def _spec(self, task: Assignment) -> tuple[Spec, OpenSandbox]:
         ready = self._ready(task)
@@ -118,18 +130,34 @@ _READY: dict[tuple[Any, ...], _Ready] = {}
 _REMEMBERED = 32
 _POOLS: dict[tuple[Any, ...], SandboxPool] = {}
 _MOST_POOLS = 4
+_USERS: weakref.WeakKeyDictionary[object, set[tuple[Any, ...]]] = weakref.WeakKeyDictionary()
+"""Of which pools each user has had sandboxes."""
 _LOCK = threading.Lock()
 
 
-def _pool(spec: Spec, open_spec: OpenSandbox, size: int) -> SandboxPool:
+def leave(user: object) -> None:
+    """Close the warm sandboxes that nobody uses but this user."""
+    with _LOCK:
+        _USERS.pop(user, None)
+        used = set().union(*_USERS.values())
+        idle = [_POOLS.pop(key) for key in [*_POOLS] if key not in used]
+    for pool in idle:
+        pool.close()
+
+
+def _pool(spec: Spec, open_spec: OpenSandbox, size: int, user: object) -> SandboxPool:
     """The one pool of this process for such sandboxes; where there are too many, the oldest one is closed."""
     key = (open_spec, size, spec.folder, spec.limits)
+    oldest = None
     with _LOCK:
         pool = _POOLS.pop(key, None) or SandboxPool(spec, open_spec, size)
         _POOLS[key] = pool
-        while len(_POOLS) > _MOST_POOLS:
-            _POOLS.pop(next(iter(_POOLS))).close()
-        return pool
+        _USERS.setdefault(user, set()).add(key)
+        if len(_POOLS) > _MOST_POOLS:
+            oldest = _POOLS.pop(next(iter(_POOLS)))
+    if oldest is not None:
+        oldest.close()
+    return pool
 
 
 def _modules(task: Assignment) -> tuple[str, ...]:

@@ -215,6 +215,9 @@ def test_what_a_call_writes_the_parser_reads(name: str, arguments: dict[str, Any
 @given(st.one_of(st.text(max_size=30), st.text(string.printable, max_size=30)))
 @example("a\u2028b")
 @example("a] b")
+@example("<THINK>")
+@example("a</think>b")
+@example("</tool_call><tool_call>")
 def test_the_short_form_of_a_call_reads_back(query: str) -> None:
     call = ToolCall("search", {"query": query})
     assert parse_action(str(call), TOOLS).calls == (call,)

@@ -234,6 +234,7 @@ def test_a_layer_that_changes_all_the_time_is_walked_to_its_end(tmp_path: Path) 
         while not stop.is_set():
             for make in (
                 lambda path: path.write_text("x" * 10_000),
+                lambda path: (path.write_bytes(b"x" * 100_000), os.truncate(path, 10)),
                 lambda path: path.mkdir(),
                 lambda path: path.symlink_to(outside),
                 os.mkfifo,

@@ -6,6 +6,7 @@ import gc
 import logging
 import pickle
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -133,8 +134,12 @@ def test_warm_sandboxes_are_as_good_as_new_ones(backend: str) -> None:
         twin.close()
     rewards = [env.step(c)[1] for c in list(env.oracle())]
     assert rewards[-1] == 1.0
+    other = env.clone()
     for one in (env, cold):
         one.close()
+    assert "turnwise-sandbox-pool" in {thread.name for thread in threading.enumerate()}, "another one uses them"
+    other.close()
+    assert "turnwise-sandbox-pool" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_the_state_hash_is_of_the_files_alone(env: SWEEnv) -> None:

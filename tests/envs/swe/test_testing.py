@@ -211,7 +211,7 @@ def test_programs_that_run_inside_know_only_old_python(program: Path) -> None:
 
 def test_a_workshop_opens_what_can_run_tests(backend: str) -> None:
     task, workshop = SetTasks(SUMS).assignment("sums-add"), Workshop(backend)
-    with workshop.open(task) as sandbox:
+    with workshop.open(task, workshop) as sandbox:
         found = sandbox.run(f"{workshop.python(task)} -I -c 'import sys, pytest; print(sys.version_info >= (3, 6))'")
         assert found.check().stdout == "True\n"
         shown = sandbox.run("python -c 'import sums; print(sums.__file__)'", env={"PYTHONPATH": sandbox.workdir})
