@@ -4,6 +4,8 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 DEMO := .venv/demo
 TEST := .venv/test
+# How many tests run at a time: one a core, at most four, each with one thread of PyTorch's.
+TESTS_AT_A_TIME := -n auto --maxprocesses 4 --dist loadfile
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint clean
@@ -12,7 +14,7 @@ demo: $(DEMO)/.installed
 	$(DEMO)/bin/python examples/demo.py
 
 test: $(TEST)/.installed
-	$(TEST)/bin/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m pytest $(TESTS_AT_A_TIME) $(ARGS)
 
 lint: $(TEST)/.installed
 	$(TEST)/bin/ruff check .

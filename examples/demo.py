@@ -168,7 +168,9 @@ def main() -> None:
     report.write_text(render(shown, title="Turnwise demo: every turn is paid", sections=sections), encoding="utf-8")
     for name, trajectories in sets.items():
         console.print(f"{name:>28}: success {success_rate(trajectories):.0%} of {len(trajectories)} episodes")
-    console.print(f"\nEvery turn of every episode, and what each wrapper paid for it: [bold]{report.resolve()}[/bold]")
+    # Not wrapped: a path is there to be copied.
+    console.print("\nEvery turn of every episode, and what each wrapper paid for it:")
+    console.print(f"[bold]{report.resolve()}[/bold]", soft_wrap=True)
 
 
 if __name__ == "__main__":

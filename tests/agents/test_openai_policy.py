@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -228,9 +229,14 @@ def test_privileged_data_is_never_sent(server: str, local: TransformersPolicy) -
             assert all(trajectory.privileged["answer"].encode() not in body for body in proxy.requests)
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_the_server_that_transformers_ships(folder: Path, tmp_path: Path) -> None:
     """It speaks OpenAI's protocol and tells no tokens."""
-    for module in ("transformers.cli.transformers", "fastapi", "uvicorn", "openai"):
+    for module in ("transformers.cli.transformers", "accelerate", "fastapi", "uvicorn", "openai"):
         pytest.importorskip(module)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -245,10 +251,12 @@ def test_the_server_that_transformers_ships(folder: Path, tmp_path: Path) -> Non
             stderr=subprocess.STDOUT,
         )
     try:
-        # The policy itself waits for the server: a connection that is refused is tried again.
-        waiting = CallLimits(timeout=300.0, retries=600, first_delay=0.5, longest_delay=0.5)
+        while not listens(port):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.2)
+        patient = CallLimits(timeout=300.0)
         policy = OpenAIPolicy(
-            f"http://127.0.0.1:{port}/v1", str(folder), server="openai", max_new_tokens=8, limits=waiting
+            f"http://127.0.0.1:{port}/v1", str(folder), server="openai", max_new_tokens=8, limits=patient
         )
         found = collect(policy, envs(), 4, seed=0)
         policy.close()
