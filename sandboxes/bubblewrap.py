@@ -55,6 +55,7 @@ class BubblewrapSandbox(ShellSandbox):
         spec: How it is to be made.
         fill: Fills the writable folders before it begins; default: they begin as the `Spec` says.
         overlay: Whether the work folder is an overlay; default: if one can be made.
+        request: What another sandbox of the same `Spec` was asked for with, which it need not find out again.
 
     Raises:
         SandboxUnavailableError: There is no bwrap, or the kernel does not let this user make namespaces.
@@ -63,11 +64,18 @@ class BubblewrapSandbox(ShellSandbox):
 
     backend: ClassVar[str] = "bubblewrap"
 
-    def __init__(self, spec: Spec, fill: Fill | None = None, *, overlay: bool | None = None) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        fill: Fill | None = None,
+        *,
+        overlay: bool | None = None,
+        request: tuple[Powers, bool, dict[str, Any]] | None = None,
+    ) -> None:
         super().__init__(spec)
         self._enclosure: Enclosure | None = None
         self._end: weakref.finalize[[], BubblewrapSandbox] | None = None
-        self._request: tuple[Powers, bool, dict[str, Any]] | None = None
+        self._request = request
         self._lower = visible.lower(spec)
         self._powers = launcher().powers
         self._overlay = self._lower is not None and (self._powers.overlay if overlay is None else overlay)
@@ -117,7 +125,9 @@ class BubblewrapSandbox(ShellSandbox):
             with self._using():
                 opened = self._folders()
             with opened as folders:
-                return BubblewrapSandbox(self.spec, partial(_copy, folders), overlay=self._overlay)
+                return BubblewrapSandbox(
+                    self.spec, partial(_copy, folders), overlay=self._overlay, request=self._request
+                )
 
     def close(self) -> None:
         """End all processes and free everything, at once: a command that another thread waits for is lost."""

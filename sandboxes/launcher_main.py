@@ -27,10 +27,11 @@ _AGAIN_MILLISECONDS, _TRIES = 5, 1000
 class _Child:
     """A process that is or becomes a sandbox."""
 
-    def __init__(self, pid: int, control: socket.socket, group: str) -> None:
+    def __init__(self, pid: int, control: socket.socket, group: str, network: bool) -> None:
         self.pid = pid
         self.control = control
         self.group = group
+        self.network = network
 
 
 class _Launcher:
@@ -44,6 +45,8 @@ class _Launcher:
         self._left = dict.fromkeys(cgroups.stale(hierarchies), 0)
         """Groups that are to be removed, and how often that has failed."""
         self._count = 0
+        self._network = False
+        """Whether the last sandbox that was asked for, and so presumably the next, has this machine's network."""
 
     def serve(self) -> None:
         """Until the host process ends or closes the socket."""
@@ -84,12 +87,17 @@ class _Launcher:
     def _hand_on(self, message: bytes, descriptors: list[int]) -> None:
         """Give a request to a spare, with a user namespace for each owner whose files it shows."""
         try:
-            owners = [self._owner(uid, gid) for uid, gid in json.loads(message)["owners"]]
+            request = json.loads(message)
+            owners = [self._owner(uid, gid) for uid, gid in request["owners"]]
         except OSError as error:
             _refuse(descriptors[0], str(error))
             return
+        self._network = request["network"]
         while True:
             spare = self._spares.pop(0) if self._spares else self._fork()
+            if spare.network != self._network:
+                spare.control.close()  # it ends
+                continue
             try:
                 socket.send_fds(spare.control, [message], [*descriptors, *owners])
             except OSError:
@@ -113,11 +121,11 @@ class _Launcher:
             try:
                 signal.set_wakeup_fd(-1)
                 ours.close()
-                preparation.become_sandbox(theirs, parent, self._hierarchies, group)
+                preparation.become_sandbox(theirs, parent, self._hierarchies, group, self._network)
             finally:
                 os._exit(1)
         theirs.close()
-        child = self._children[pid] = _Child(pid, ours, group)
+        child = self._children[pid] = _Child(pid, ours, group, self._network)
         return child
 
     def _bury(self, flags: int) -> None:

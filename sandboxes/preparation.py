@@ -40,6 +40,7 @@ class StaleViewError(OSError):
     """Something was mounted after the launcher began, and does not show in its mount namespace."""
 
 
+HOSTNAME = "sandbox"
 USER = 0x74770000
 """The user, where the launcher is root, that a sandbox's processes are outside of it: nobody's."""
 OWNERS = 1 << 16
@@ -116,8 +117,13 @@ def owner_map(owner: int) -> str:
     return "\n".join(f"{first} {shown} {count}" for first, shown, count in parts if count > 0)
 
 
-def become_sandbox(control: socket.socket, parent: int, hierarchies: list[cgroups.Hierarchy], group: str) -> None:
+def become_sandbox(
+    control: socket.socket, parent: int, hierarchies: list[cgroups.Hierarchy], group: str, network: bool
+) -> None:
     """Wait as a spare for a request on `control`, then become the bwrap that it asks for. Never returns.
+
+    The namespaces that do not depend on a request are made beforehand; these then belong to nobody inside, so that not
+    even with all capabilities of its own user namespace could a sandbox change its network or its name.
 
     The request is a JSON object (see `launcher.Launcher.start`) with these descriptors: a socket to the host, the
     sandbox's standard streams, bwrap's information pipe, seccomp rules, and user namespaces.
@@ -132,7 +138,11 @@ def become_sandbox(control: socket.socket, parent: int, hierarchies: list[cgroup
     problem = ""
     try:
         cgroups.make(hierarchies, group)
-        kernel.unshare(kernel.CLONE_NEWNS)
+        own = kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+        kernel.unshare(own if network else own | kernel.CLONE_NEWNET)
+        socket.sethostname(HOSTNAME)
+        if not network:
+            kernel.raise_loopback()
         _make_box()
     except OSError as error:
         problem = str(error)

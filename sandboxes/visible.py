@@ -74,6 +74,7 @@ def request(spec: Spec, powers: Powers, *, overlay: bool) -> dict[str, Any]:
         "files": sorted(files),
         "shown": shown,
         "hidden": list(spec.hide),
+        "network": spec.network,
         "seccomp": powers.seccomp,
         "owners": sorted({(status.st_uid, status.st_gid) for status in statuses.values()}) if os.geteuid() == 0 else [],
         "identities": {path: (status.st_dev, status.st_ino) for path, status in statuses.items()},
@@ -149,10 +150,9 @@ def _arguments(spec: Spec, powers: Powers) -> list[str]:
     variables = {"HOME": spec.workdir, "PATH": PATH, "LANG": "C.UTF-8", "TMPDIR": "/tmp", **spec.env}
     variables["_tw_driver"] = f"printf {READY.decode()}; {DRIVER}"
     return [
-        *("--unshare-all", "--unshare-user", "--as-pid-1", "--new-session", "--die-with-parent"),
+        *("--unshare-user", "--unshare-pid", "--unshare-cgroup-try", "--as-pid-1", "--new-session"),
         *([] if powers.seccomp else ["--disable-userns"]),
-        *(["--share-net"] if spec.network else []),
-        *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox"),
+        *("--die-with-parent", "--uid", "1000", "--gid", "1000"),
         *(word for name, value in variables.items() for word in ("--setenv", name, value)),
         *("--dev-bind", preparation.ROOT, "/", "--proc", "/proc", "--ro-bind", preparation.EMPTY, "/proc/1"),
         *("--chdir", spec.workdir, "--", *boot),

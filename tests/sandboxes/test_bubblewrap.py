@@ -171,6 +171,7 @@ def test_a_fork_that_fails_leaves_the_original(monkeypatch: pytest.MonkeyPatch) 
     with BubblewrapSandbox(Spec()) as sandbox:
         sandbox.write("file", bytes(MIB))
         sandbox.spec = Spec(limits=Limits(disk_bytes=MIB // 2))
+        sandbox._request = None
         with pytest.raises(SandboxError, match="do not fit"):
             sandbox.fork()
         assert sandbox.run("stat -c %s file").stdout == f"{MIB}\n"
