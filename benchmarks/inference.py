@@ -53,6 +53,7 @@ def tokens_of(decisions: Sequence[Decision]) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser, conversations=32, turns=8, page=160, written=24, hidden=256, layers=4, heads=4)
+    parser.add_argument("--flops", action="store_true", help="count them too: one more, slower run of each way")
     arguments = parser.parse_args()
     length = 2 * arguments.turns * (arguments.page + arguments.written)
     model = llama(arguments, length)
@@ -62,7 +63,7 @@ def main() -> None:
         ["".join(f" {w}" for w in rng.choice(words, arguments.page)) for _ in range(arguments.turns)]
         for _ in range(arguments.conversations)
     ]
-    seen: dict[str, list[list[int]]] = {}
+    played: dict[str, list[Context]] = {}
 
     def way(name: str, *, stream: bool, anew: bool = False, **options: Any) -> Callable[[], Any]:
         policy = TransformersPolicy(
@@ -75,9 +76,8 @@ def main() -> None:
             policy.probe.ability = policy.probe.ability._replace(scoring="separate")
 
         def run() -> list[Context]:
-            contexts = play(policy, pages, stream=stream)
-            seen[name] = [decision.response_ids for context in contexts for decision in context.decisions]
-            return contexts
+            played[name] = play(policy, pages, stream=stream)
+            return played[name]
 
         return run
 
@@ -87,13 +87,14 @@ def main() -> None:
         "kept between turns": way("kept", stream=False),
         "kept, and answers as they come": way("stream", stream=True),
     }
-    counted = {name: flops(run) for name, run in ways.items()}
+    counted = {name: flops(run)[0] for name, run in ways.items()} if arguments.flops else {}
     if arguments.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     times = medians(ways, arguments.repeats, arguments.device)
-    decisions = [d for context in counted["kept between turns"][1] for d in context.decisions]
+    decisions = [d for context in played["kept"] for d in context.decisions]
     written, all_tokens = sum(len(d.response_ids) for d in decisions), tokens_of(decisions)
-    same = np.mean([ids == seen["anew"] for ids in seen.values()])
+    ids = {name: [d.response_ids for c in contexts for d in c.decisions] for name, contexts in played.items()}
+    same = np.mean([each == ids["anew"] for each in ids.values()])
     print(machine(arguments, model))
     size = f"{arguments.conversations} conversations of {arguments.turns} turns, {written:,} tokens written"
     print(f"{size}, {all_tokens:,} in all; {same:.0%} of the ways wrote the same tokens\n")
@@ -102,8 +103,9 @@ def main() -> None:
     slow = times["every turn anew"]
     for name, time in times.items():
         rate = f"{len(decisions) / time:.1f} | {slow / time:.1f} × | {written / time:,.0f}"
-        count = counted[name][0]
-        print(f"| {name} | {time:.2f} | {rate} | {count / 1e9:,.0f} | {share_of_peak(count, time)} |")
+        count = counted.get(name)
+        cost = "" if count is None else f"{count / 1e9:,.0f} | {share_of_peak(count, time)}"
+        print(f"| {name} | {time:.2f} | {rate} | {cost or ' | '} |")
     if arguments.device == "cuda":
         print(f"\npeak memory {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
 
