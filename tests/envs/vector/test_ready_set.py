@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,9 +36,16 @@ def threads_of_other_tests() -> None:
 
 
 def worker_threads() -> list[threading.Thread]:
-    """Worker threads that the running test has started."""
+    """Worker threads that the running test has started, and that have not ended in ten seconds.
+
+    `close` does not wait for one that hung and was replaced; released, it ends by itself.
+    """
     started = set(threading.enumerate()) - _STARTED_ELSEWHERE
-    return [thread for thread in started if thread.name.startswith("turnwise-env-")]
+    workers = [thread for thread in started if thread.name.startswith("turnwise-env-")]
+    deadline = time.monotonic() + 10
+    for thread in workers:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [thread for thread in workers if thread.is_alive()]
 
 
 def recv_all(envs: TurnVectorEnv, count: int) -> dict[int, Reply]:
