@@ -280,7 +280,7 @@ def test_daemon_restarted_in_the_middle(daemon: Daemon, how: signal.Signals) -> 
         with pytest.raises(SandboxLostError):
             sandbox.digest()
         sandbox.close()
-    assert eventually(lambda: own_containers(docker_daemon.client()) == [])
+    assert eventually(lambda: own_containers(docker_daemon.client()) == [], 120)
 
 
 def test_daemon_that_hangs_is_not_waited_for_without_end(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
