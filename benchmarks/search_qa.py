@@ -98,8 +98,8 @@ def search(articles: int, folder: str) -> dict[str, float]:
 
     from turnwise.envs.search_qa.pages import names_in
 
-    library = environment(articles, folder).unwrapped.library
-    world = library.corpus
+    collection = environment(articles, folder).unwrapped.collection
+    world = collection.corpus
     queries: dict[str, None] = {}
     for index in np.linspace(0, world.tasks - 1, 600).astype(int):
         question = world.question(int(index))
@@ -108,7 +108,7 @@ def search(articles: int, folder: str) -> dict[str, float]:
     times = []
     for query in queries:
         start = time.perf_counter()
-        library.results(query)
+        collection.results(query)
         times.append((time.perf_counter() - start) * 1e3)
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50": p50, "p95": p95, "p99": p99}

@@ -17,13 +17,13 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from turnwise.envs.tools import ToolCall, ToolSchema
+from turnwise.envs.tools import THINKING_TAGS, ToolCall, ToolSchema
 
 MAX_ACTION_LENGTH = 65_536
 """Longer texts are refused unread: no action of ours needs them, and a parser must not be a way to waste time."""
 
-_THINKING = re.compile(r"<(think|thinking|reasoning|scratchpad)>", re.IGNORECASE)
-_END_OF_THINKING = re.compile(r"</(?:think|thinking|reasoning|scratchpad)>", re.IGNORECASE)
+_THINKING = re.compile(rf"<({THINKING_TAGS})>", re.IGNORECASE)
+_END_OF_THINKING = re.compile(rf"</(?:{THINKING_TAGS})>", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*$", re.MULTILINE)
 _TOOL_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 _BRACKET = re.compile(r"\s*([A-Za-z_]\w*)\[(.*)\]\s*\Z", re.DOTALL)

@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 _Method = TypeVar("_Method", bound=Callable[..., str])
 
 
-_TAG = re.compile(r"<(?=/?(?:think|thinking|reasoning|scratchpad|tool_call)>)", re.IGNORECASE)
+THINKING_TAGS = "think|thinking|reasoning|scratchpad"
+"""Of which blocks `parse_action` takes no notice, as alternatives of a pattern."""
+_TAG = re.compile(rf"<(?=/?(?:{THINKING_TAGS}|tool_call)>)", re.IGNORECASE)
 """Where a tag begins that `parse_action` would take for its own, wherever it stands."""
 _ESCAPED = r"\\u003c"
 

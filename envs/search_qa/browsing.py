@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from turnwise.envs.core import ToolCall, ToolError, TurnEnv, tool
 from turnwise.envs.search_qa import pages
-from turnwise.envs.search_qa.library import MAX_QUERY_CHARACTERS, Library
+from turnwise.envs.search_qa.collection import MAX_QUERY_CHARACTERS, Collection
 from turnwise.envs.search_qa.records import SubQuestion
 from turnwise.envs.search_qa.retrieval import RetrievalError, RetrievalTimeoutError
 
@@ -72,9 +72,9 @@ class SearchingEnv(TurnEnv):
 
     state: SearchState
 
-    def __init__(self, library: Library, *, max_turns: int | None, render_mode: str | None) -> None:
+    def __init__(self, collection: Collection, *, max_turns: int | None, render_mode: str | None) -> None:
         super().__init__(max_turns=max_turns, render_mode=render_mode)
-        self.library = library
+        self.collection = collection
         self.state = SearchState()
 
     # What a family says
@@ -125,7 +125,7 @@ class SearchingEnv(TurnEnv):
         if not query:
             raise ToolError("The query is empty.")
         try:
-            found = self.library.results(query)
+            found = self.collection.results(query)
         except RetrievalError as error:
             self.truncate("retrieval_timeout" if isinstance(error, RetrievalTimeoutError) else "retrieval_failed")
             return "The search engine does not answer."
@@ -157,7 +157,7 @@ class SearchingEnv(TurnEnv):
         try:
             if len(doc_id) > MAX_ID_CHARACTERS:
                 raise KeyError(doc_id)
-            count = pages.page_count(self.library.document(doc_id))
+            count = pages.page_count(self.collection.document(doc_id))
         except KeyError:
             raise ToolError(
                 f"There is no document {shown!r}. Open one by its id, which stands first in each line of results."
@@ -168,7 +168,7 @@ class SearchingEnv(TurnEnv):
         self.record("document_opened")
         if doc_id in self.evidence:
             self.record("gold_document_opened")
-        return self.library.page(doc_id, page).text
+        return self.collection.page(doc_id, page).text
 
     def admissible_actions(self) -> list[str]:
         """A bounded list: searches for names in the task and on the page, results to open, names to hand in."""
@@ -177,9 +177,9 @@ class SearchingEnv(TurnEnv):
         if state.view == "results":
             actions += [f"open[{doc_id}]" for doc_id in state.shown]
         elif state.view == "document":
-            names = self.library.page(state.key, state.page).names
+            names = self.collection.page(state.key, state.page).names
             actions += [f"search[{name}]" for name in names[:_OFFERED]]
-            if state.page < pages.page_count(self.library.document(state.key)):
+            if state.page < pages.page_count(self.collection.document(state.key)):
                 actions.append(str(ToolCall("open", {"document": state.key, "page": state.page + 1})))
             actions += self.final_actions(names)
         return list(dict.fromkeys(actions))
@@ -191,7 +191,7 @@ class SearchingEnv(TurnEnv):
         return {
             "gold_documents": list(self._gold),
             "gold_chunks": list(self.evidence),
-            "retrieved_documents": [self.library.contents(doc_id) for doc_id in retrieved],
+            "retrieved_documents": [self.collection.contents(doc_id) for doc_id in retrieved],
             "retrieved_chunks": list(retrieved),
             "cited_chunks": None if state.cited is None else list(state.cited),
             "chain": [dict(step) for step in self._steps],
@@ -221,7 +221,7 @@ class SearchingEnv(TurnEnv):
         if self.state.view == "done":
             return
         left = self.max_turns - self._turn - 1
-        documents = [doc_id for doc_id in self.evidence if self.library.has(doc_id)]
+        documents = [doc_id for doc_id in self.evidence if self.collection.has(doc_id)]
         for doc_id in documents if left >= len(documents) else ():
             if left >= 2 * len(documents):
                 yield ToolCall("search", {"query": self._query_for(doc_id)})
@@ -247,7 +247,7 @@ class SearchingEnv(TurnEnv):
         """Read a task, and what of it every turn needs."""
         self.read_task(task_id)
         self._names = pages.names_in(self.statement, _OFFERED)
-        self._gold = [self.library.contents(doc_id) for doc_id in self.evidence]
+        self._gold = [self.collection.contents(doc_id) for doc_id in self.evidence]
         self._steps = [asdict(step) for step in self.chain]
         # The way to the solution as one text, for judges; it is in no document.
         self._solution = "\n".join(f"{step.question} -> {step.answer} [{step.document}]" for step in self.chain)
@@ -255,6 +255,9 @@ class SearchingEnv(TurnEnv):
     def _query_for(self, doc_id: str) -> str:
         """A sub-question that finds the document, or its title."""
         for step in self.chain:
-            if step.document == doc_id and doc_id in self.library.results(step.question[:MAX_QUERY_CHARACTERS]).doc_ids:
+            if (
+                step.document == doc_id
+                and doc_id in self.collection.results(step.question[:MAX_QUERY_CHARACTERS]).doc_ids
+            ):
                 return step.question
-        return self.library.document(doc_id).title or self.statement
+        return self.collection.document(doc_id).title or self.statement

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from turnwise.envs.core import ToolCall, tool
 from turnwise.envs.search_qa.browsing import SearchingEnv
-from turnwise.envs.search_qa.library import world_library
+from turnwise.envs.search_qa.collection import world_collection
 from turnwise.envs.search_qa.records import Claim, SubQuestion
 from turnwise.envs.search_qa.retrieval import Retriever
 from turnwise.envs.search_qa.spec import WorldSpec
@@ -105,10 +105,10 @@ class ClaimCheckEnv(SearchingEnv):
         render_mode: str | None = None,
     ) -> None:
         cache = None if cache_dir is None else Path(cache_dir)
-        library = world_library(WorldSpec(articles, world_seed), cache, retriever, results)
-        super().__init__(library, max_turns=max_turns, render_mode=render_mode)
-        assert isinstance(library.corpus, World), "a world's library has the world as its corpus"
-        self._tasks = claim_tasks(library.corpus, split)
+        collection = world_collection(WorldSpec(articles, world_seed), cache, retriever, results)
+        super().__init__(collection, max_turns=max_turns, render_mode=render_mode)
+        assert isinstance(collection.corpus, World), "a world's collection has the world as its corpus"
+        self._tasks = claim_tasks(collection.corpus, split)
         self.claim: Claim | None = None
 
     @property

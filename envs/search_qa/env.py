@@ -17,7 +17,7 @@ from turnwise.envs.search_qa.answers import (
     score_answer,
 )
 from turnwise.envs.search_qa.browsing import SearchingEnv
-from turnwise.envs.search_qa.library import file_library, world_library
+from turnwise.envs.search_qa.collection import file_collection, world_collection
 from turnwise.envs.search_qa.records import Question, SubQuestion
 from turnwise.envs.search_qa.retrieval import Retriever
 from turnwise.envs.search_qa.spec import WorldSpec
@@ -106,14 +106,14 @@ class SearchQAEnv(SearchingEnv):
         if question_file is None:
             if corpus_file is not None:
                 raise ValueError("corpus_file needs a question_file: the generated questions are about their own world")
-            library = world_library(WorldSpec(articles, world_seed), cache, retriever, results)
-            assert isinstance(library.corpus, World), "a world's library has the world as its corpus"
-            tasks = question_tasks(library.corpus, split, _several(hops), _several(kinds))
+            collection = world_collection(WorldSpec(articles, world_seed), cache, retriever, results)
+            assert isinstance(collection.corpus, World), "a world's collection has the world as its corpus"
+            tasks = question_tasks(collection.corpus, split, _several(hops), _several(kinds))
         else:
             paths = Path(question_file).absolute(), None if corpus_file is None else Path(corpus_file).absolute()
-            questions, library = file_library(question_format, *paths, cache, retriever, results)
+            questions, collection = file_collection(question_format, *paths, cache, retriever, results)
             tasks = FileTasks(questions)
-        super().__init__(library, max_turns=max_turns, render_mode=render_mode)
+        super().__init__(collection, max_turns=max_turns, render_mode=render_mode)
         self.metric: Metric = metric
         self.style: AnswerStyle = style
         self._tasks = tasks

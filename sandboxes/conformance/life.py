@@ -91,7 +91,7 @@ def nothing_outlives_close(subject: Subject) -> None:
     seconds = f"{60_000 + os.getpid()}.{time.monotonic_ns() % 1_000_000}"
     with subject.open_isolated("processes") as sandbox:
         thread, answers = _in_thread(lambda: sandbox.run(f"trap '' TERM; setsid sleep {seconds} & sleep {seconds}", 60))
-        time.sleep(0.3)
+        _wait_until(lambda: len(_running(seconds)) > 1)
         began = time.monotonic()
         sandbox.close()
         thread.join(60.0)

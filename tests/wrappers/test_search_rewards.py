@@ -95,8 +95,8 @@ def fruitless(make: Make, seed: int, count: int) -> list[ToolCall]:
         env, seen = make(), set[str]()
         _, info = env.reset(seed=seed)
         gold = set(info["privileged"]["gold_chunks"])
-        for document in env.unwrapped.library.corpus:
-            found = set(env.unwrapped.library.results(document.title).doc_ids)
+        for document in env.unwrapped.collection.corpus:
+            found = set(env.unwrapped.collection.results(document.title).doc_ids)
             if len(found) == 5 and not found & (gold | seen):
                 seen |= found
                 yield search(document.title)
@@ -204,7 +204,7 @@ def test_context_citations_count_with_a_right_answer_and_citing_everything_does_
     make: Make, seed: int, beta: float
 ) -> None:
     facts, env = task(make, seed), context_citation_reward(make(), beta=beta)
-    gold, everything = facts["gold_chunks"], sorted(d.doc_id for d in env.unwrapped.library.corpus)[:95]
+    gold, everything = facts["gold_chunks"], sorted(d.doc_id for d in env.unwrapped.collection.corpus)[:95]
     everything = list(dict.fromkeys([*gold, *everything]))
     totals = {
         name: sum(play(env, [answer(text, cited)], seed)[0])
@@ -261,7 +261,7 @@ def test_citing_everything_is_worth_as_much_as_citing_the_evidence_unless_precis
 ) -> None:
     facts = task(make, seed)
     gold = facts["gold_chunks"]
-    others = [d.doc_id for d in make().unwrapped.library.corpus if d.doc_id not in gold][:80]
+    others = [d.doc_id for d in make().unwrapped.collection.corpus if d.doc_id not in gold][:80]
     scores = {
         (precise, name): sum(play(citation_chain_reward(make(), precise=precise), [answer("nobody", cited)], seed)[0])
         for precise in (False, True)
@@ -275,7 +275,7 @@ def test_citing_everything_is_worth_as_much_as_citing_the_evidence_unless_precis
 def test_c_grpo_pays_right_answers_by_their_chain_and_wrong_ones_nothing(make: Make, precise: bool) -> None:
     facts = task(make, 0)
     gold = facts["gold_chunks"]
-    others = [d.doc_id for d in make().unwrapped.library.corpus if d.doc_id not in gold][:80]
+    others = [d.doc_id for d in make().unwrapped.collection.corpus if d.doc_id not in gold][:80]
     env = citation_grpo(make(), group_size=4, precise=precise)
     for text, cited in [
         (facts["answer"], gold),
@@ -332,7 +332,7 @@ def test_prorag_as_published_pays_a_good_step_as_often_as_it_is_repeated(make: M
 
 def dump(facts: dict[str, Any], make: Make) -> str:
     """The right answer among forty other names."""
-    titles = [document.title for document in make().unwrapped.library.corpus][:40]
+    titles = [document.title for document in make().unwrapped.collection.corpus][:40]
     return ", ".join([*titles[:20], facts["answer"], *titles[20:]])
 
 

@@ -56,7 +56,7 @@ def test_oracle_scores_one_on_the_whole_panel_no_op_nothing_and_random_little(pa
 def test_whoever_always_says_the_same_earns_nothing(panel: ClaimCheckEnv, label: str) -> None:
     """Also with citations: of nothing, of documents drawn at random, of the first results for the claim."""
     rng = np.random.default_rng(0)
-    corpus = panel.library.corpus
+    corpus = panel.collection.corpus
     scores: dict[str, list[float]] = {"nothing": [], "random": [], "first": []}
     for task_id in panel.tasks:
         panel.reset(options={"task_id": task_id})

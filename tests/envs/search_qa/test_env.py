@@ -369,7 +369,7 @@ def test_real_questions_over_a_corpus_of_ones_own(tmp_path: Path) -> None:
 
 def test_environments_of_a_process_share_one_library(search_env: SearchQAEnv, world_cache: Path) -> None:
     common: dict[str, Any] = {"articles": 450, "world_seed": 5, "cache_dir": world_cache}
-    assert SearchQAEnv(**common, split="test").library is search_env.library
+    assert SearchQAEnv(**common, split="test").collection is search_env.collection
     envs = turnwise.make_vec("turnwise/SearchQA-v0", 4, group_size=2, **common)
     observations, _ = envs.reset(seed=0)
     assert observations[0] == observations[1] and observations[2] == observations[3]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from turnwise.envs.search_qa import SearchQAEnv
-from turnwise.envs.search_qa.library import Library
+from turnwise.envs.search_qa.collection import Collection
 from turnwise.envs.search_qa.pages import PAGE_CHARACTERS, SNIPPET_CHARACTERS, names_in, page_count, results_text
 from turnwise.envs.search_qa.records import Document
 from turnwise.envs.search_qa.retrieval import Hit, ListCorpus
@@ -79,6 +79,6 @@ class Elsewhere:
 
 
 def test_a_search_engine_over_other_documents_is_a_mistake(small: World) -> None:
-    library = Library(ListCorpus([Document("a", "Lamps", "A lamp.")]), Elsewhere(), 5)
+    collection = Collection(ListCorpus([Document("a", "Lamps", "A lamp.")]), Elsewhere(), 5)
     with pytest.raises(ValueError, match="the retriever found 'nowhere', which the corpus does not have"):
-        library.results("lamp")
+        collection.results("lamp")

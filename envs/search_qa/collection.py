@@ -33,7 +33,7 @@ class Page(NamedTuple):
     names: tuple[str, ...]
 
 
-class Library:
+class Collection:
     """Searching and reading. Caches are bounded.
 
     Args:
@@ -84,8 +84,8 @@ class Library:
         return corpus.document(doc_id).contents
 
 
-def world_library(spec: WorldSpec, cache_dir: Path | None, retriever: str | Retriever, results: int) -> Library:
-    """A `Library` over a generated world: the one of this process, unless the retriever is an object.
+def world_collection(spec: WorldSpec, cache_dir: Path | None, retriever: str | Retriever, results: int) -> Collection:
+    """A `Collection` over a generated world: the one of this process, unless the retriever is an object.
 
     Args:
         spec: Which world.
@@ -97,15 +97,15 @@ def world_library(spec: WorldSpec, cache_dir: Path | None, retriever: str | Retr
         ValueError: The retriever is unknown, or `results` out of range.
     """
     if isinstance(retriever, str):
-        return _world_library(spec, cache_dir, retriever, results)
-    return Library(open_world(spec, cache_dir), retriever, _checked(results))
+        return _world_collection(spec, cache_dir, retriever, results)
+    return Collection(open_world(spec, cache_dir), retriever, _checked(results))
 
 
-def file_library(
+def file_collection(
     format: str, question_file: Path, corpus_file: Path | None, cache_dir: Path | None, retriever: str | Retriever,
     results: int,
-) -> tuple[QuestionFile, Library]:  # fmt: skip
-    """The questions of a published file, and a `Library` over their documents: each once, see `world_library`.
+) -> tuple[QuestionFile, Collection]:  # fmt: skip
+    """The questions of a published file, and a `Collection` over their documents: each once, see `world_collection`.
 
     Args:
         format: See `turnwise.envs.search_qa.loaders.READERS`.
@@ -120,24 +120,24 @@ def file_library(
         DataFileError: A file is unreadable, cut off or malformed.
     """
     if isinstance(retriever, str):
-        return _file_library(format, question_file, corpus_file, cache_dir, retriever, results)
+        return _file_collection(format, question_file, corpus_file, cache_dir, retriever, results)
     questions, corpus = _opened_files(format, question_file, corpus_file, cache_dir)
-    return questions, Library(corpus, retriever, _checked(results), questions.corpus)
+    return questions, Collection(corpus, retriever, _checked(results), questions.corpus)
 
 
 @lru_cache(maxsize=8)
-def _world_library(spec: WorldSpec, cache_dir: Path | None, retriever: str, results: int) -> Library:
+def _world_collection(spec: WorldSpec, cache_dir: Path | None, retriever: str, results: int) -> Collection:
     world = open_world(spec, cache_dir)
-    return Library(world, _retriever(retriever, world, f"{spec.name}-{spec.key()}", cache_dir), _checked(results))
+    return Collection(world, _retriever(retriever, world, f"{spec.name}-{spec.key()}", cache_dir), _checked(results))
 
 
 @lru_cache(maxsize=8)
-def _file_library(
+def _file_collection(
     format: str, question_file: Path, corpus_file: Path | None, cache_dir: Path | None, retriever: str, results: int
-) -> tuple[QuestionFile, Library]:
+) -> tuple[QuestionFile, Collection]:
     questions, corpus = _opened_files(format, question_file, corpus_file, cache_dir)
     searched = _retriever(retriever, corpus, corpus.key, cache_dir)
-    return questions, Library(corpus, searched, _checked(results), questions.corpus)
+    return questions, Collection(corpus, searched, _checked(results), questions.corpus)
 
 
 def _opened_files(
