@@ -255,9 +255,7 @@ class SearchingEnv(TurnEnv):
     def _query_for(self, doc_id: str) -> str:
         """A sub-question that finds the document, or its title."""
         for step in self.chain:
-            if (
-                step.document == doc_id
-                and doc_id in self.collection.results(step.question[:MAX_QUERY_CHARACTERS]).doc_ids
-            ):
+            query = step.question[:MAX_QUERY_CHARACTERS]
+            if step.document == doc_id and doc_id in self.collection.results(query).doc_ids:
                 return step.question
         return self.collection.document(doc_id).title or self.statement
