@@ -153,13 +153,15 @@ def test_many_cycles_leak_nothing() -> None:
         with ThreadPoolExecutor(4) as threads:
             assert all(threads.map(cycle, range(number)))
         assert eventually(lambda: own_containers(api) == [])
+        # docker-py keeps connections, how many depends on who called at the same time: those are no leak.
+        api.close()
+        docker_daemon.client().close()
         gc.collect()
         return len(open_files()), threading.active_count()
 
-    # docker-py keeps a connection for each of the last 25 addresses that it called.
     files, threads = cycles(30)
     more_files, more_threads = cycles(70)
-    assert more_files <= files + 3
+    assert more_files <= files
     assert more_threads == threads
 
 
